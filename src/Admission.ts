@@ -1,0 +1,119 @@
+/**
+ * What the log admits: how large an event, a write and a name may be, and which characters and keys they may hold.
+ *
+ * Everything is checked before it can reach a group of appends, so that no command can spoil its neighbours' commit.
+ * Counts are checked before encoding, bytes right after it.
+ */
+import { Result, Schema } from "effect"
+import { forbiddenInJson, forbiddenInString } from "./internal/json.ts"
+
+/** Every bound of the log, with its unit last. They are promises to stores, so no adapter may be narrower. */
+export const limits = {
+  /** Of a tenant, category, id, command id, event type or metadata key, in Unicode characters; 1 at least. */
+  nameCharactersMax: 255,
+  /** Of one event: its data and metadata as UTF-8 JSON. */
+  eventBytesMax: 256 * 1024,
+  /** Of the metadata of one event alone, as UTF-8 JSON. */
+  metadataBytesMax: 16 * 1024,
+  /** Of the recorded outcome of one command: its reply or rejection as UTF-8 JSON. */
+  outcomeBytesMax: 256 * 1024,
+  /** Of one write to one stream. */
+  writeEventsMax: 1_000,
+  /** Of one write to one stream: the sum of its events. */
+  writeBytesMax: 4 * 1024 * 1024,
+  /** Of one append: how many streams it may write at once. */
+  appendWritesMax: 100
+} as const
+
+/**
+ * Something is larger than the log admits. Nothing was written.
+ *
+ * `what` names it, `actual` and `max` are in `unit`.
+ */
+export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExceeded", {
+  what: Schema.String,
+  actual: Schema.Int,
+  max: Schema.Int,
+  unit: Schema.Literals(["characters", "bytes", "events", "writes"])
+}) {
+  override get message() {
+    return `${this.what} has ${this.actual} ${this.unit}; at most ${this.max} are allowed`
+  }
+}
+
+/**
+ * Something does not have the shape it must have: a payload that fails its schema, an empty id, a NUL character, a
+ * lone surrogate, a `__proto__` key. Nothing was written.
+ */
+export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInvalid", {
+  what: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `${this.what} is not valid: ${this.problem}`
+  }
+}
+
+/** Why the log does not admit something. */
+export type Refusal = LimitExceeded | InputInvalid
+
+/** A tenant, category, id, command id, event type or metadata key: 1 to 255 characters, no NUL, no lone surrogate. */
+export const refuseName = (what: string, name: unknown): Refusal | undefined => {
+  if (typeof name !== "string") return new InputInvalid({ what, problem: `a string is expected, not ${kindOf(name)}` })
+  if (name.length === 0) return new InputInvalid({ what, problem: "it is empty" })
+  // A character is one or two UTF-16 units, so short strings need no counting.
+  if (name.length > limits.nameCharactersMax) {
+    const actual = [...name].length
+    if (actual > limits.nameCharactersMax) {
+      return new LimitExceeded({ what, actual, max: limits.nameCharactersMax, unit: "characters" })
+    }
+  }
+  const forbidden = forbiddenInString(name)
+  return forbidden === undefined ? undefined : new InputInvalid({ what, problem: `it contains ${forbidden}` })
+}
+
+/** JSON data together with its text and size. Made by `admitJson` only, so that what reaches a store is admitted. */
+export interface AdmittedJson {
+  readonly text: string
+  readonly bytes: number
+}
+
+/** Turns JSON data into text that every store can keep, at most `bytesMax` bytes of UTF-8. */
+export const admitJson = (what: string, value: unknown, bytesMax: number): Result.Result<AdmittedJson, Refusal> => {
+  const text = stringify(value)
+  if (text === undefined) {
+    return Result.fail(new InputInvalid({ what, problem: "it cannot be written as JSON, or is nested too deeply" }))
+  }
+  const forbidden = forbiddenInJson(text, value)
+  if (forbidden !== undefined) return Result.fail(new InputInvalid({ what, problem: `it contains ${forbidden}` }))
+  const bytes = Buffer.byteLength(text)
+  return bytes > bytesMax
+    ? Result.fail(new LimitExceeded({ what, actual: bytes, max: bytesMax, unit: "bytes" }))
+    : Result.succeed({ text, bytes })
+}
+
+/** Metadata: string values under admitted keys, at most 16 KiB as JSON. */
+export const admitMetadata = (metadata: Readonly<Record<string, string>>): Result.Result<AdmittedJson, Refusal> => {
+  const keys = Object.keys(metadata)
+  if (keys.length === 0) return noMetadata
+  for (const key of keys) {
+    const refusal = refuseName("a metadata key", key)
+    if (refusal !== undefined) return Result.fail(refusal)
+    if (typeof metadata[key] !== "string") {
+      return Result.fail(new InputInvalid({ what: `metadata "${key}"`, problem: "a string is expected" }))
+    }
+  }
+  return admitJson("the metadata", metadata, limits.metadataBytesMax)
+}
+
+const noMetadata = Result.succeed<AdmittedJson>({ text: "{}", bytes: 2 })
+
+const stringify = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}
+
+const kindOf = (value: unknown): string => value === null ? "null" : Array.isArray(value) ? "an array" : typeof value

@@ -1,0 +1,106 @@
+/**
+ * Aggregates in this process: one record each, a fiber while there is work, passivated when nobody asks for long.
+ *
+ * A command's walk: here its aggregate is found and its envelope put into the mailbox; the aggregate's fiber decides on
+ * the latest state and appends; the answer goes back to whoever still waits. Any number of processes may run the same
+ * aggregates on the same store: the version that an append expects is the fence.
+ */
+import { Clock, Duration, Effect, FiberSet, Layer } from "effect"
+import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
+import { outboxCategory } from "./Event.ts"
+import { EventStore } from "./EventStore.ts"
+import { drain } from "./internal/drain.ts"
+import { NextEventId } from "./internal/eventId.ts"
+import { execute } from "./internal/execute.ts"
+import * as Mailbox from "./internal/mailbox.ts"
+import { type Capacity, sweep } from "./internal/passivation.ts"
+import * as Plan from "./internal/plan.ts"
+import * as Reads from "./internal/reads.ts"
+import type { Registration, Resolved } from "./internal/registration.ts"
+import * as Resident from "./internal/resident.ts"
+import * as Telemetry from "./internal/telemetry.ts"
+import { SnapshotStore } from "./SnapshotStore.ts"
+
+/** How a runtime treats all its aggregates together. */
+export interface Options {
+  /**
+   * How many aggregates may be in memory at once, of all definitions; 100,000 unless given. The one idle for longest
+   * makes room; when all are busy, a command for another one fails with `MailboxFull`.
+   */
+  readonly maxActive?: number | undefined
+}
+
+const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
+  const events = yield* EventStore
+  const snapshots = yield* SnapshotStore
+  const clock = yield* Clock.Clock
+  const nextEventId = yield* NextEventId
+  const capacity: Capacity = { maxActive, registrations: new Set() }
+  yield* Effect.forkScoped(sweep(capacity))
+
+  const register: AggregateHost["Service"]["register"] = Effect.fnUntraced(function*(aggregate) {
+    yield* refuseTaken(capacity, aggregate.definition)
+    const settings = resolve(aggregate.settings)
+    const fibers = yield* FiberSet.make<void>()
+    const residents = Resident.makeResidents()
+    const self: Registration = {
+      plan: Plan.make(aggregate.definition, aggregate.behavior),
+      settings,
+      sources: { events, snapshots: settings.snapshotEvery === undefined ? undefined : snapshots },
+      services: aggregate.services,
+      clock,
+      nextEventId,
+      residents,
+      capacity,
+      telemetry: Telemetry.make(aggregate.definition, yield* Effect.context<never>(), {
+        active: () => residents.count,
+        waiting: () => waiting(residents)
+      }),
+      defects: new Map(),
+      fork: yield* FiberSet.runtime(fibers)<never>(),
+      closing: false
+    }
+    capacity.registrations.add(self)
+    yield* Effect.addFinalizer(() => Effect.ensuring(drain(self, fibers), Effect.sync(() => capacity.registrations.delete(self))))
+    return hosted(self)
+  })
+  return AggregateHost.of({ register })
+})
+
+const hosted = (self: Registration): Hosted => ({
+  execute: (stream, command, payload, options) => execute(self, stream, command.tag, payload, options),
+  state: (stream, consistency) => Reads.state(self, stream, consistency),
+  stateAt: (stream, point) => Reads.stateAt(self, stream, point),
+  history: (stream, range) => Reads.history(self, stream, range),
+  exists: (stream) => Reads.exists(self, stream)
+})
+
+const resolve = (settings: Settings): Resolved => ({
+  snapshotEvery: settings.snapshotEvery,
+  mailboxCapacity: settings.mailboxCapacity ?? 256,
+  maxIdleMillis: Duration.toMillis(settings.maxIdleTime ?? "2 minutes"),
+  redecisions: settings.redecisions ?? 10,
+  drainDeadline: Duration.fromInputUnsafe(settings.drainDeadline ?? "10 seconds")
+})
+
+/** Two behaviours for one category would decide on each other's streams; messages have a category of their own. */
+const refuseTaken = ({ registrations }: Capacity, { name }: Definition): Effect.Effect<void> => {
+  if (name === outboxCategory) return Effect.die(new TypeError(`"${outboxCategory}" is reserved for messages.`))
+  for (const { plan } of registrations) {
+    if (plan.definition.name === name) return Effect.die(new TypeError(`The aggregate "${name}" is already registered.`))
+  }
+  return Effect.void
+}
+
+const waiting = (residents: Resident.Residents): number => {
+  let count = 0
+  for (const resident of Resident.all(residents)) count += Mailbox.size(resident.mailbox)
+  return count
+}
+
+/** A runtime with options. */
+export const layerWith = (options: Options): Layer.Layer<AggregateHost, never, EventStore | SnapshotStore> =>
+  Layer.effect(AggregateHost, make(options))
+
+/** A runtime: provide it to the Layers of aggregates, and a store to it. */
+export const layer: Layer.Layer<AggregateHost, never, EventStore | SnapshotStore> = layerWith({})

@@ -1,0 +1,76 @@
+/**
+ * A command: its name, what it carries, what it answers, and how it may be refused. A value, shared by those who send
+ * it and those who handle it.
+ */
+import { Schema } from "effect"
+import type { PureCodec } from "./Event.ts"
+
+/** A command of an aggregate. `"~error"` is the type of its rejections; `error` is their schema. */
+export interface Command<Tag extends string, P extends PureCodec, A extends PureCodec, E> {
+  readonly tag: Tag
+  readonly payload: P
+  readonly success: A
+  readonly error: PureCodec
+  readonly "~error": E
+}
+
+/** Any command, its types forgotten. */
+export type Any = Command<string, PureCodec, PureCodec, any>
+
+/** Fields of a payload. */
+export type Fields = { readonly [field: string]: PureCodec }
+
+/** The members of a thenable: a client with one of them would be awaited instead of used. */
+type Thenable = "then" | "catch" | "finally"
+const thenable: ReadonlySet<string> = new Set<Thenable>(["then", "catch", "finally"])
+
+type ErrorOf<E> = E extends ReadonlyArray<infer X extends PureCodec> ? X["Type"]
+  : E extends PureCodec ? E["Type"]
+  : never
+
+/**
+ * Declares a command. Without `payload` it carries nothing, without `success` it answers nothing, without `error` it
+ * cannot be rejected.
+ *
+ * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Command from "varve/Command"
+ *
+ * class TooHeavy extends Schema.TaggedError<TooHeavy>()("TooHeavy", { grams: Schema.Int }) {}
+ *
+ * const pack = Command.make("pack", { payload: { grams: Schema.Int }, success: Schema.String, error: TooHeavy })
+ * pack.tag // => "pack"
+ * ```
+ */
+export function make<
+  const Tag extends string,
+  F extends Fields = {},
+  A extends PureCodec = Schema.Void,
+  const E extends PureCodec | ReadonlyArray<PureCodec> = readonly []
+>(
+  tag: Tag extends Thenable ? "a command cannot be named like a member of a thenable" : Tag,
+  options?: { readonly payload?: F; readonly success?: A; readonly error?: E }
+): Command<Tag, Schema.Struct<F>, A, ErrorOf<E>>
+export function make(tag: string, options: Options = {}): Command<string, any, any, any> {
+  if (thenable.has(tag)) throw new TypeError(`A command cannot be named "${tag}": its client would look like a promise.`)
+  const { error = [], payload = {}, success = Schema.Void } = options
+  return {
+    tag,
+    payload: Schema.Struct(payload),
+    success,
+    error: isErrors(error) ? Schema.Union(error) : error,
+    "~error": undefined
+  }
+}
+
+interface Options {
+  readonly payload?: Fields
+  readonly success?: PureCodec
+  readonly error?: PureCodec | Errors
+}
+
+type Errors = ReadonlyArray<PureCodec>
+const isErrors = (error: PureCodec | Errors): error is Errors => Array.isArray(error)

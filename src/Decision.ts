@@ -1,0 +1,73 @@
+/**
+ * What a handler decides: events for its own stream, a reply, and what shall happen together with them. A value, so
+ * that deciding can be tested without a runtime and several decisions can be committed at once.
+ */
+import type { Events, Expected } from "./Event.ts"
+
+const TypeId = "~varve/Decision"
+
+/** A message for the outside world, written to the log together with the events that it belongs to. */
+export interface Message {
+  readonly topic: string
+  /** Messages with the same key keep their order. The aggregate's id, unless given. */
+  readonly key?: string | undefined
+  /** JSON data. */
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+/** Events for another stream of the same tenant, in the same transaction. Made by an aggregate's `write`. */
+export interface Also {
+  readonly category: string
+  readonly id: string
+  readonly schema: Events
+  readonly events: ReadonlyArray<{ readonly _tag: string }>
+  readonly expected: Expected
+}
+
+/** What a handler decides. No events means "already so": nothing is written, and the reply still stands. */
+export interface Decision<out Ev, out A> {
+  readonly [TypeId]: typeof TypeId
+  readonly events: ReadonlyArray<Ev>
+  readonly reply: A
+  readonly publish: ReadonlyArray<Message>
+  readonly also: ReadonlyArray<Also>
+}
+
+/** What shall be written together with the events of a decision. */
+export interface Together {
+  readonly publish?: ReadonlyArray<Message> | undefined
+  readonly also?: ReadonlyArray<Also> | undefined
+}
+
+/**
+ * Decides on `events`, in this order, and on the reply of a command that has one. All of it is written in one
+ * transaction, or none of it.
+ *
+ * @example
+ * ```ts
+ * import * as Decision from "varve/Decision"
+ *
+ * const shipped = Decision.decide([{ _tag: "OrderShipped" }], { reply: "on its way" })
+ * shipped.reply // => "on its way"
+ * ```
+ */
+export const decide: {
+  <Ev>(events: ReadonlyArray<Ev>, options?: Together): Decision<Ev, void>
+  <Ev, A>(events: ReadonlyArray<Ev>, options: Together & { readonly reply: A }): Decision<Ev, A>
+} = <Ev, A>(
+  events: ReadonlyArray<Ev>,
+  options?: Together & { readonly reply?: A }
+): Decision<Ev, A | undefined> => ({
+  [TypeId]: TypeId,
+  events,
+  reply: options?.reply,
+  publish: options?.publish ?? none,
+  also: options?.also ?? none
+})
+
+/** Whether a handler really returned a decision. */
+export const isDecision = (u: unknown): u is Decision<unknown, unknown> =>
+  typeof u === "object" && u !== null && TypeId in u
+
+const none: ReadonlyArray<never> = []

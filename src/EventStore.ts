@@ -1,0 +1,232 @@
+/**
+ * The port of the log: what every store promises, checked by `varve/testing/EventStoreSuite`.
+ *
+ * The log is one sequence of events, 1, 2, 3, … without holes, in the order of commits; a stream is the events of one
+ * `StreamId`, again 1, 2, 3, …. Nothing is changed or deleted.
+ */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { Refusal } from "./Admission.ts"
+import type { Expected, New, Position, Stored, StreamId, Version } from "./Event.ts"
+
+/**
+ * The store refused before anything was sent: nothing was written. Try again later.
+ *
+ * `detail` says why in plain words; it never holds SQL or data.
+ */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  operation: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `The store is unavailable (${this.operation}): ${this.detail}`
+  }
+}
+
+/**
+ * The connection was lost after the append was sent: it was written, or it was not, and only the store knows. Send the
+ * same append again: event ids are made before the first attempt, so the store recognizes what it has already written.
+ */
+export class AppendLost extends Schema.TaggedError<AppendLost>()("AppendLost", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `The outcome of an append is not known: ${this.detail}`
+  }
+}
+
+/**
+ * The log has a hole: after `after`, position `found` was read instead of the next one. This is damage (a restored or
+ * truncated database, a store that breaks its promise), so readers stop and never skip it.
+ */
+export class LogGap extends Schema.TaggedError<LogGap>()("LogGap", {
+  after: Schema.BigInt,
+  found: Schema.BigInt
+}) {
+  override get message() {
+    return `The log has a hole: position ${this.found} follows ${this.after}`
+  }
+}
+
+/**
+ * The record that a command has been carried out, kept with the events that it caused. Its scope is the stream and the
+ * command id; `hash` tells a repeated command from another one under the same id.
+ */
+export interface NewReceipt {
+  readonly commandId: string
+  readonly hash: string
+  /** How many of its write's events are this command's. */
+  readonly events: number
+  /** How many of its write's events stand once this command is done, counted from the write's first. */
+  readonly through: number
+  /** The reply or the rejection as JSON text. */
+  readonly outcome: string
+}
+
+/** A receipt as it was stored. */
+export interface Receipt {
+  readonly stream: StreamId
+  readonly commandId: string
+  readonly hash: string
+  /** The version of the stream once the command was done. */
+  readonly version: Version
+  /** The position of the command's last event; undefined if it had none. */
+  readonly position: Position | undefined
+  readonly outcome: string
+}
+
+/** Events for one stream, with what they expect of it. Without events it is a check, and may still leave receipts. */
+export interface Write {
+  readonly stream: StreamId
+  readonly expected: Expected
+  /** 0 to 1,000, together at most 4 MiB. */
+  readonly events: ReadonlyArray<New>
+  readonly receipts: ReadonlyArray<NewReceipt>
+}
+
+/** One to a hundred writes to as many streams that stand or fall together. */
+export type Append = readonly [Write, ...ReadonlyArray<Write>]
+
+/** Where a write ended up. */
+export interface Written {
+  /** The version of the stream after the write. */
+  readonly version: Version
+  /** The position of its last event; undefined if it had none. */
+  readonly position: Position | undefined
+}
+
+/**
+ * What became of one append of a group; its neighbours are never affected.
+ *
+ * - `Committed`: all of it is durable, or it already was and its own event ids were recognized
+ * - `Duplicate`: one of its commands had been carried out before, whatever the expectation says now; nothing was
+ *   written. `receipts` are all that were found
+ * - `Conflict`: `write` (its index) expected another version than `actual`; nothing was written
+ * - `Refused`: it exceeds a limit, names a stream that is already in the group, or is malformed; nothing was written
+ */
+export type Status =
+  | { readonly _tag: "Committed"; readonly writes: ReadonlyArray<Written> }
+  | { readonly _tag: "Duplicate"; readonly receipts: ReadonlyArray<Receipt> }
+  | { readonly _tag: "Conflict"; readonly write: number; readonly actual: Version }
+  | { readonly _tag: "Refused"; readonly reason: Refusal }
+
+/** Which part of a stream to read. `after` is exclusive, `from` and `to` are inclusive. */
+export interface StreamRange {
+  /** Only events after this version; 0 unless given. */
+  readonly after?: Version | undefined
+  /** Only events up to this version. */
+  readonly to?: Version | undefined
+  /** "forwards" unless given. Backwards begins at `to`, or at the end. */
+  readonly direction?: "forwards" | "backwards" | undefined
+  /** At most so many events; 1 to 1,000, 1,000 unless given. */
+  readonly limit?: number | undefined
+}
+
+/** Part of a stream, read at one moment. */
+export interface StreamPage {
+  readonly events: ReadonlyArray<Stored>
+  /** How many events the stream held at that moment. */
+  readonly version: Version
+  /** The store's clock at that moment. */
+  readonly readAtMillis: number
+}
+
+/** Which events of the log a reader wants: those that are in each list that is given. */
+export interface LogFilter {
+  readonly tenants?: ReadonlyArray<string> | undefined
+  readonly categories?: ReadonlyArray<string> | undefined
+  readonly types?: ReadonlyArray<string> | undefined
+}
+
+/** Which part of the log to read. */
+export interface LogRange {
+  /** Only events after this position; 0 for all. */
+  readonly after: Position
+  /** At most so many events; 1 to 1,000, 1,000 unless given. */
+  readonly limit?: number | undefined
+  readonly filter?: LogFilter | undefined
+}
+
+/** Part of the log, read at one moment. */
+export interface LogPage {
+  readonly events: ReadonlyArray<Stored>
+  /**
+   * How far this page reaches: everything that matches up to here is in it, or before it. Keep it as the next `after`,
+   * also when nothing matched.
+   */
+  readonly position: Position
+  /** The last position of the log at that moment. */
+  readonly head: Position
+}
+
+/** A stream at a glance. */
+export interface StreamSummary extends StreamId {
+  readonly version: Version
+  readonly createdAtMillis: number
+  readonly updatedAtMillis: number
+}
+
+/** Which streams to list: those of one category, in the order of their ids (by code points). */
+export interface StreamsRange {
+  readonly category: string
+  /** The default tenant unless given. */
+  readonly tenant?: string | undefined
+  /** Only ids after this one. */
+  readonly after?: string | undefined
+  /** At most so many; 1 to 1,000, 100 unless given. */
+  readonly limit?: number | undefined
+}
+
+export class EventStore extends Context.Service<EventStore, {
+  /** Names the database behind this layer: what shares it may share a transaction. */
+  readonly storeId: string
+  /**
+   * Only of a store that owns its log alone: a stream's version, at once. It spares an aggregate the round trip of a
+   * check write. `undefined` as an answer: it cannot tell just now.
+   */
+  readonly versionNow: ((stream: StreamId) => Version | undefined) | undefined
+  /**
+   * Writes a group of independent appends, in this order, and answers each with a status, in the same order. For each
+   * append: receipts first, then expectations, then events. Durable when it answers.
+   *
+   * A stream is at most once in a group. Positions within an append are consecutive, in the order of its writes.
+   *
+   * - `StoreUnavailable`: nothing was written
+   * - `AppendLost`: any of them may have been written; send the same group again
+   */
+  readonly append: (group: ReadonlyArray<Append>) => Effect.Effect<ReadonlyArray<Status>, StoreUnavailable | AppendLost>
+  /** Part of one stream, in version order or against it. An unknown stream is an empty one. */
+  readonly readStream: (stream: StreamId, range?: StreamRange) => Effect.Effect<StreamPage, StoreUnavailable>
+  /**
+   * Part of the log, in position order. With a filter it looks at 10,000 positions at most, so a page may be empty and
+   * still be progress.
+   *
+   * - `LogGap`: without a filter, a position is missing
+   */
+  readonly readAll: (range: LogRange) => Effect.Effect<LogPage, StoreUnavailable | LogGap>
+  /**
+   * The log in position order, page by page, and then on as it grows; never ends. A page may be empty when a filter
+   * passed over events: its `position` is progress all the same.
+   */
+  readonly follow: (range: LogRange) => Stream.Stream<LogPage, StoreUnavailable | LogGap>
+  /** The receipt of a command, if it was carried out. */
+  readonly receipt: (stream: StreamId, commandId: string) => Effect.Effect<Receipt | undefined, StoreUnavailable>
+  /** The last position of the log; 0 when it is empty. */
+  readonly head: Effect.Effect<Position, StoreUnavailable>
+  /** The streams of a category. */
+  readonly streams: (range: StreamsRange) => Effect.Effect<ReadonlyArray<StreamSummary>, StoreUnavailable>
+  /**
+   * Counts the log beyond `after`, at most 100,000 positions of it, and answers how far it has come: `after` itself at
+   * the head.
+   *
+   * - `LogGap`: there are fewer events than positions
+   */
+  readonly audit: (after: Position) => Effect.Effect<Position, StoreUnavailable | LogGap>
+  /**
+   * Forgets receipts of commands that were carried out before `beforeMillis`, at most `limit` of them, oldest first,
+   * and answers how many. A command that is repeated later than that is carried out again.
+   */
+  readonly pruneReceipts: (options: {
+    readonly beforeMillis: number
+    readonly limit: number
+  }) => Effect.Effect<number, StoreUnavailable>
+}>()("varve/EventStore") {}

@@ -1,0 +1,40 @@
+/**
+ * The port of snapshots: a folded state with the version that it stands for. Losing one costs time, never truth, so
+ * whoever doubts a snapshot discards it and replays in full. Checked by `varve/testing/SnapshotStoreSuite`.
+ */
+import { Context, type Effect } from "effect"
+import type { StreamId, Version } from "./Event.ts"
+import type { StoreUnavailable, StreamPage } from "./EventStore.ts"
+
+/** A state at a version. */
+export interface Snapshot {
+  readonly version: Version
+  /** Of the code that folded the state: another fingerprint means that the state may mean something else. */
+  readonly fingerprint: string
+  /** The state as JSON text. */
+  readonly state: string
+  /** SHA-256 of `state`, in hexadecimal, as it was when it was saved. */
+  readonly checksum: string
+}
+
+/** A snapshot and the events after it, read at one moment. */
+export interface Loaded {
+  readonly snapshot: Snapshot | undefined
+  /** The first page of what follows the snapshot; of the whole stream if there is none. */
+  readonly tail: StreamPage
+}
+
+export class SnapshotStore extends Context.Service<SnapshotStore, {
+  /**
+   * The snapshot of a stream and the events after it, in one round trip. With `atMost`, a snapshot of a later version
+   * counts as none, and the tail ends there.
+   */
+  readonly load: (
+    stream: StreamId,
+    options?: { readonly atMost?: Version | undefined }
+  ) => Effect.Effect<Loaded, StoreUnavailable>
+  /** Keeps a snapshot, in place of an older one only. Answers whether it was kept. */
+  readonly save: (stream: StreamId, snapshot: Snapshot) => Effect.Effect<boolean, StoreUnavailable>
+  /** Forgets the snapshot of a stream if it is still of this version. Answers whether there was one. */
+  readonly discard: (stream: StreamId, version: Version) => Effect.Effect<boolean, StoreUnavailable>
+}>()("varve/SnapshotStore") {}

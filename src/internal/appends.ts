@@ -1,0 +1,103 @@
+/**
+ * What every store does to a group of appends before it looks at its data: it refuses the append that exceeds a limit,
+ * names a stream that is taken, or is malformed. Kept in one place, so that no adapter is stricter or laxer.
+ */
+import { InputInvalid, LimitExceeded, limits, type Refusal, refuseName } from "../Admission.ts"
+import type { StreamId } from "../Event.ts"
+import type { Append, NewReceipt, Status, Write } from "../EventStore.ts"
+
+/** For each append of a group: the status that refuses it, or undefined. */
+export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Status | undefined> => {
+  const taken = new Set<string>()
+  return group.map((append) => {
+    const reason = refuseAppend(append, taken)
+    if (reason !== undefined) return { _tag: "Refused", reason }
+    for (const { stream } of append) taken.add(keyOf(stream))
+    return undefined
+  })
+}
+
+const refuseAppend = (append: Append, taken: ReadonlySet<string>): Refusal | undefined => {
+  if (append.length === 0) return new InputInvalid({ what: "the append", problem: "it holds no write" })
+  if (append.length > limits.appendWritesMax) {
+    return new LimitExceeded({ what: "the append", actual: append.length, max: limits.appendWritesMax, unit: "writes" })
+  }
+  const own = new Set<string>()
+  for (const write of append) {
+    const reason = refuseWrite(write)
+    if (reason !== undefined) return reason
+    const key = keyOf(write.stream)
+    if (taken.has(key) || own.has(key)) return streamTwice
+    own.add(key)
+  }
+  return undefined
+}
+
+const refuseWrite = ({ events, expected, receipts, stream }: Write): Refusal | undefined => {
+  const what = "the write"
+  if (events.length > limits.writeEventsMax) {
+    return new LimitExceeded({ what, actual: events.length, max: limits.writeEventsMax, unit: "events" })
+  }
+  const bytes = events.reduce((sum, event) => sum + event.bytes, 0)
+  if (bytes > limits.writeBytesMax) {
+    return new LimitExceeded({ what, actual: bytes, max: limits.writeBytesMax, unit: "bytes" })
+  }
+  return refuseStream(stream) ?? refuseExpected(expected) ?? refuseReceipts(receipts, events.length)
+}
+
+const refuseStream = ({ category, id, tenant }: StreamId): Refusal | undefined =>
+  refuseName("the tenant", tenant) ?? refuseName("the category", category) ?? refuseName("the id", id)
+
+const refuseExpected = (expected: Write["expected"]): Refusal | undefined =>
+  expected === "any" || expected === "exists" || expected === "noStream" ||
+    isCount(expected)
+    ? undefined
+    : new InputInvalid({ what: "the expectation", problem: "a version, noStream, exists or any is expected" })
+
+const refuseReceipts = (receipts: ReadonlyArray<NewReceipt>, eventCount: number): Refusal | undefined => {
+  const ids = new Set<string>()
+  for (const { commandId, events, outcome, through } of receipts) {
+    const reason = refuseName("the command id", commandId)
+    if (reason !== undefined) return reason
+    if (ids.has(commandId)) return new InputInvalid({ what: "the write", problem: "it carries a command id twice" })
+    ids.add(commandId)
+    if (!isCount(events) || !isCount(through) || events > through || through > eventCount) {
+      return new InputInvalid({ what: "a receipt", problem: `it counts ${events} events through ${through} of ${eventCount}` })
+    }
+    const bytes = Buffer.byteLength(outcome)
+    if (bytes > limits.outcomeBytesMax) {
+      return new LimitExceeded({ what: "an outcome", actual: bytes, max: limits.outcomeBytesMax, unit: "bytes" })
+    }
+  }
+  return undefined
+}
+
+const isCount = (count: number): boolean => Number.isSafeInteger(count) && count >= 0
+
+const streamTwice = new InputInvalid({ what: "the append", problem: "its stream is already in the group" })
+
+// Names may hold any separator, so the key is a JSON array of them.
+const keyOf = ({ category, id, tenant }: StreamId): string => JSON.stringify([tenant, category, id])
+
+/** Whether a stream that holds `version` events is as a write expects it. */
+export const isMet = (expected: Write["expected"], version: number): boolean => {
+  switch (expected) {
+    case "any":
+      return true
+    case "exists":
+      return version > 0
+    case "noStream":
+      return version === 0
+    default:
+      return version === expected
+  }
+}
+
+/**
+ * The version after which a write's first event must stand if this very write was stored before; undefined where the
+ * expectation does not say, or there is no event to recognize.
+ */
+export const storedAfter = ({ events, expected }: Write): number | undefined => {
+  if (events.length === 0 || expected === "any" || expected === "exists") return undefined
+  return expected === "noStream" ? 0 : expected
+}

@@ -1,0 +1,69 @@
+/**
+ * The codecs of one aggregate, compiled once: events, states, payloads and outcomes, to and from JSON data.
+ *
+ * They are synchronous and answer with a `Result`; nothing here throws. A schema whose transformation is itself an
+ * asynchronous Effect cannot be compiled this way and shows as a problem.
+ */
+import { Result, Schema, SchemaIssue } from "effect"
+import type { PureCodec } from "../Event.ts"
+
+/** A value to JSON data and back. A failure says in one line what is wrong. */
+export interface Codec {
+  readonly encode: (value: unknown) => Result.Result<unknown, string>
+  readonly decode: (data: unknown) => Result.Result<unknown, string>
+}
+
+export const compile = (schema: PureCodec): Codec => {
+  const json = Schema.toCodecJson(schema)
+  return {
+    encode: guarded(Schema.encodeUnknownResult(json)),
+    decode: guarded(Schema.decodeUnknownResult(json))
+  }
+}
+
+/** Makes a value as the schema's constructor does: defaults are filled in, checks run, excess fields are dropped. */
+export const compileMake = (schema: PureCodec): (input: unknown) => Result.Result<unknown, string> => (input) => {
+  try {
+    return Result.succeed(schema.make(input))
+  } catch (error) {
+    return Result.fail(problemOf(error))
+  }
+}
+
+/** What a thrown or failed value says, in one line and without a stack. */
+export const problemOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return oneLine(String(error))
+  return oneLine(SchemaIssue.isIssue(error.cause) ? format(error.cause) : error.message)
+}
+
+/** Parses JSON text to an object; a failure says why it is none. */
+export const parseObject = (text: string): Result.Result<Record<string, unknown>, string> => {
+  const value = parse(text)
+  if (Result.isFailure(value)) return Result.fail(value.failure)
+  return isPlainObject(value.success) ? Result.succeed(value.success) : Result.fail("a JSON object is expected")
+}
+
+/** Parses JSON text. The parser's own message quotes the text, so it is not repeated. */
+export const parse = (text: string): Result.Result<unknown, string> => {
+  try {
+    return Result.succeed(JSON.parse(text))
+  } catch {
+    return Result.fail("it is not valid JSON")
+  }
+}
+
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A getter, a proxy or very deep data may throw below the schema; that is a problem of the data like any other. */
+const guarded = (run: (input: unknown) => Result.Result<unknown, { readonly message: string }>): Codec["encode"] => (input) => {
+  try {
+    return Result.mapError(run(input), ({ message }) => oneLine(message))
+  } catch (error) {
+    return Result.fail(problemOf(error))
+  }
+}
+
+const format = SchemaIssue.makeFormatterDefault()
+
+const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ")

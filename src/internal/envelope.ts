@@ -1,0 +1,77 @@
+/**
+ * An envelope: one command under way, and everybody who waits for its answer.
+ *
+ * It is answered exactly once. A caller may leave before that; the command stays. Whoever sends the same command id
+ * while it is under way waits for the same answer.
+ */
+import { type Context, Effect, Exit } from "effect"
+import type { AdmittedJson } from "../Admission.ts"
+import { CommandFailed, CommandTimeout, type Commit, OutcomeUnknown, type Reason } from "../AggregateHost.ts"
+import type { Metadata, StreamId, Version } from "../Event.ts"
+import type { CommandPlan } from "./plan.ts"
+import { where } from "./replay.ts"
+
+/** The answer to a command: what became of it, a rejection, `CommandFailed`, or a defect. */
+export type Answer = Exit.Exit<Commit<unknown>, unknown>
+
+/** A command under way. */
+export interface Envelope {
+  readonly stream: StreamId
+  /** Undefined: a validated read of the state. */
+  readonly command: CommandPlan | undefined
+  readonly payload: unknown
+  readonly identity: { readonly commandId: string; readonly hash: string } | undefined
+  readonly ifVersion: Version | undefined
+  readonly metadata: { readonly values: Metadata; readonly json: AdmittedJson }
+  /** Of the caller: its span and log annotations, for the handler. */
+  readonly context: Context.Context<never>
+  readonly sentAtNanos: bigint
+  /** When nobody waits any more, in milliseconds since 1970; undefined while somebody waits without a deadline. */
+  deadlineMillis: number | undefined
+  /** "begun" once it has left the mailbox: from then on its outcome may be unknown. */
+  stage: "waiting" | "begun" | "answered"
+  answer: Answer | undefined
+  readonly waiters: Array<(answer: Answer) => void>
+}
+
+/** Gives the answer to all who wait. A second answer is ignored. */
+export const answer = (envelope: Envelope, given: Answer): void => {
+  if (envelope.stage === "answered") return
+  envelope.stage = "answered"
+  envelope.answer = given
+  for (const waiter of envelope.waiters.splice(0)) waiter(given)
+}
+
+/** The answer of the machinery. */
+export const failure = (reason: Reason): Answer => Exit.fail(new CommandFailed({ reason }))
+
+/** Waits for the answer. Interruption ends the wait, not the command. */
+export const awaitAnswer = (envelope: Envelope): Effect.Effect<Commit<unknown>, unknown> =>
+  Effect.callback((resume) => {
+    if (envelope.answer !== undefined) return resume(envelope.answer)
+    const waiter = (given: Answer) => resume(given)
+    envelope.waiters.push(waiter)
+    return Effect.sync(() => {
+      const index = envelope.waiters.indexOf(waiter)
+      if (index >= 0) envelope.waiters.splice(index, 1)
+    })
+  })
+
+/** Another caller waits: the later deadline counts. */
+export const extendDeadline = (envelope: Envelope, deadlineMillis: number | undefined): void => {
+  envelope.deadlineMillis = envelope.deadlineMillis === undefined || deadlineMillis === undefined
+    ? undefined
+    : Math.max(envelope.deadlineMillis, deadlineMillis)
+}
+
+/** Whether the last deadline of those who wait has passed. */
+export const isOverdue = (envelope: Envelope, nowMillis: number): boolean =>
+  envelope.deadlineMillis !== undefined && envelope.deadlineMillis <= nowMillis
+
+/** What a caller learns at its deadline: certain only while the command waits and nobody else waits for it longer. */
+export const atDeadline = (envelope: Envelope, nowMillis: number): Answer => {
+  if (envelope.answer !== undefined) return envelope.answer
+  return envelope.stage === "waiting" && isOverdue(envelope, nowMillis)
+    ? failure(new CommandTimeout(where(envelope.stream)))
+    : failure(new OutcomeUnknown(where(envelope.stream)))
+}

@@ -1,0 +1,176 @@
+/**
+ * From the caller to the aggregate: finds or starts it, puts the envelope into its mailbox, and waits for the answer.
+ * Everything up to the wait is one synchronous step, so a mailbox cannot go away between finding and offering.
+ */
+import { Cause, Context, Effect, Exit, Result, Tracer } from "effect"
+import {
+  AskRing,
+  isCommandFailed,
+  CommandFailed,
+  CommandIdReused,
+  type Commit,
+  type HandleOptions,
+  MailboxFull,
+  OutcomeUnknown,
+  type Reason,
+  RuntimeStopping
+} from "../AggregateHost.ts"
+import type { StreamId } from "../Event.ts"
+import { serve } from "./aggregateFiber.ts"
+import * as Asking from "./asking.ts"
+import * as Defects from "./defects.ts"
+import { answer, atDeadline, awaitAnswer, type Envelope, extendDeadline, failure, isOverdue } from "./envelope.ts"
+import * as Mailbox from "./mailbox.ts"
+import { makeRoom } from "./passivation.ts"
+import type { Registration } from "./registration.ts"
+import { where } from "./replay.ts"
+import * as Resident from "./resident.ts"
+import { seal, type Sealed, sealRead } from "./seal.ts"
+
+type Answering = Effect.Effect<Commit<unknown>, unknown>
+
+/** Carries out a command. */
+export const execute = (
+  self: Registration,
+  stream: StreamId,
+  tag: string,
+  payload: unknown,
+  options: HandleOptions
+): Answering =>
+  traced(self, stream, tag)(Effect.withFiber(({ context }) => {
+    const sealed = seal(self.plan, stream, tag, payload, options, { clock: self.clock, context })
+    return Result.isFailure(sealed) ? fail(sealed.failure) : send(self, sealed.success)
+  }))
+
+/** The state, true of the stream at the moment of the answer. */
+export const read = (self: Registration, stream: StreamId): Effect.Effect<unknown, CommandFailed> =>
+  Effect.withFiber(({ context }) => {
+    const sealed = sealRead(stream, { clock: self.clock, context })
+    if (Result.isFailure(sealed)) return fail(sealed.failure)
+    return Effect.matchEffect(send(self, sealed.success), {
+      onFailure: (error) => isCommandFailed(error) ? Effect.fail(error) : Effect.die(error),
+      onSuccess: ({ reply }) => Effect.succeed(reply)
+    })
+  })
+
+/** A span only where the caller has one: it covers the wait, and the handler's spans hang below it. */
+const traced = (self: Registration, stream: StreamId, tag: string) => (answering: Answering): Answering =>
+  Effect.withFiber(({ context }) =>
+    Context.getOption(context, Tracer.ParentSpan)._tag === "None"
+      ? answering
+      : Effect.withSpan(answering, `${self.plan.definition.name}.${tag}`, {
+        attributes: { "varve.aggregate": stream.category, "varve.id": stream.id, "varve.tenant": stream.tenant },
+        captureStackTrace: false
+      })
+  )
+
+const send = (self: Registration, sealed: Sealed): Answering => {
+  const { envelope } = sealed
+  const { context, identity, stream } = envelope
+  if (self.closing) return fail(new RuntimeStopping(where(stream)))
+  const quarantined = identity && Defects.quarantined(self.defects, stream, identity.commandId)
+  if (quarantined !== undefined) return quarantined
+  const resident = residentOf(self, stream)
+  if (resident === undefined) {
+    return fail(new MailboxFull({ ...where(stream), capacity: self.capacity.maxActive, of: "maxActive" }))
+  }
+  const asker = Context.get(context, Asking.CurrentAsker)
+  const path = asker?.running ? Asking.ring(asker.resident, resident) : undefined
+  if (path !== undefined) return fail(new AskRing({ ...where(stream), path }))
+  const posted = post(self, resident, sealed)
+  if (Exit.isExit(posted)) return posted
+  return asker?.running ? askedBy(asker.resident, resident, posted) : posted
+}
+
+/** Puts the envelope into the mailbox, or joins the one that is under way with the same command id. */
+const post = (self: Registration, resident: Resident.Resident, { deadline, envelope }: Sealed): Answering => {
+  const { identity, stream } = envelope
+  const earlier = identity && resident.mailbox.byCommandId?.get(identity.commandId)
+  if (earlier !== undefined) {
+    if (earlier.identity!.hash !== identity!.hash) {
+      return fail(new CommandIdReused({ ...where(stream), commandId: identity!.commandId }))
+    }
+    extendDeadline(earlier, envelope.deadlineMillis)
+    return Effect.map(wait(self, resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
+  }
+  const capacity = self.settings.mailboxCapacity
+  if (!Mailbox.offer(resident.mailbox, envelope, capacity)) {
+    return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
+  }
+  if (!resident.serving) start(self, resident)
+  return wait(self, resident, { deadline, envelope })
+}
+
+/** Waits for the answer, no longer than the deadline. */
+const wait = (self: Registration, resident: Resident.Resident, { deadline, envelope }: Sealed): Answering =>
+  deadline === undefined
+    ? awaitAnswer(envelope)
+    : Effect.timeoutOrElse(awaitAnswer(envelope), {
+      duration: deadline,
+      orElse: () => Effect.suspend(() => expire(self, resident, envelope))
+    })
+
+/** What still waits in the mailbox when nobody waits for it any more is taken out. */
+const expire = (self: Registration, resident: Resident.Resident, envelope: Envelope): Answering => {
+  const nowMillis = self.clock.currentTimeMillisUnsafe()
+  const given = atDeadline(envelope, nowMillis)
+  if (envelope.stage === "waiting" && isOverdue(envelope, nowMillis)) {
+    Mailbox.remove(resident.mailbox, envelope)
+    answer(envelope, given)
+  }
+  return given
+}
+
+const askedBy = (asker: Resident.Resident, asked: Resident.Resident, answering: Answering): Answering =>
+  Effect.suspend(() => Effect.ensuring(answering, Effect.sync(Asking.wait(asker, asked))))
+
+/** The aggregate in memory, a new one if there is room. */
+const residentOf = (self: Registration, stream: StreamId): Resident.Resident | undefined => {
+  const known = Resident.find(self.residents, stream)
+  if (known !== undefined) return known
+  if (!makeRoom(self.capacity)) return undefined
+  const resident = Resident.make(stream)
+  Resident.add(self.residents, resident)
+  return resident
+}
+
+/** Starts the fiber that serves a mailbox, and sees to it that nobody waits in vain when it ends otherwise than it should. */
+const start = (self: Registration, resident: Resident.Resident): void => {
+  Resident.unpark(self.residents, resident)
+  resident.serving = true
+  self.fork(serve(self, resident)).addObserver((exit) => {
+    if (Exit.isSuccess(exit)) return
+    if (Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)
+    else restart(self, resident, exit.cause)
+  })
+}
+
+/** The runtime stops: what has begun may have been written, what waits was not begun. */
+const abandon = (self: Registration, resident: Resident.Resident): void => {
+  const names = where(resident.stream)
+  settleCurrent(self, resident, failure(new OutcomeUnknown(names)))
+  for (let next = Mailbox.take(resident.mailbox); next !== undefined; next = Mailbox.take(resident.mailbox)) {
+    Mailbox.forget(resident.mailbox, next)
+    answer(next, failure(new RuntimeStopping(names)))
+  }
+}
+
+/** A defect of the runtime itself: the state is not trusted, the command's outcome is not known, the rest goes on. */
+const restart = (self: Registration, resident: Resident.Resident, cause: Cause.Cause<never>): void => {
+  self.telemetry.restarted()
+  resident.folded = undefined
+  settleCurrent(self, resident, Exit.failCause(cause))
+  if (Mailbox.size(resident.mailbox) > 0) start(self, resident)
+}
+
+const settleCurrent = (self: Registration, resident: Resident.Resident, given: Envelope["answer"] & {}): void => {
+  const envelope = resident.current
+  resident.current = undefined
+  resident.serving = false
+  Resident.park(self.residents, resident, self.clock.currentTimeMillisUnsafe())
+  if (envelope === undefined) return
+  Mailbox.forget(resident.mailbox, envelope)
+  answer(envelope, given)
+}
+
+const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))

@@ -1,0 +1,56 @@
+/**
+ * A mailbox: the commands that wait for one aggregate, first come, first served, in bounded number.
+ */
+import type { Envelope } from "./envelope.ts"
+
+/** The waiting commands, and those with an id that are waiting or under way. */
+export interface Mailbox {
+  readonly queue: Array<Envelope>
+  /** Where the queue begins; what stands before it is taken. */
+  head: number
+  /** Made when first needed: most commands of most applications have no id. */
+  byCommandId: Map<string, Envelope> | undefined
+}
+
+export const make = (): Mailbox => ({ queue: [], head: 0, byCommandId: undefined })
+
+/** How many commands wait. */
+export const size = (mailbox: Mailbox): number => mailbox.queue.length - mailbox.head
+
+/** Puts a command last; false if `capacity` commands wait already. */
+export const offer = (mailbox: Mailbox, envelope: Envelope, capacity: number): boolean => {
+  if (size(mailbox) >= capacity) return false
+  mailbox.queue.push(envelope)
+  if (envelope.identity !== undefined) {
+    mailbox.byCommandId ??= new Map()
+    mailbox.byCommandId.set(envelope.identity.commandId, envelope)
+  }
+  return true
+}
+
+/** Takes the command that has waited longest. */
+export const take = (mailbox: Mailbox): Envelope | undefined => {
+  const envelope = mailbox.queue[mailbox.head]
+  if (envelope === undefined) return undefined
+  mailbox.head++
+  if (mailbox.head === mailbox.queue.length) {
+    mailbox.queue.length = 0
+    mailbox.head = 0
+  } else if (mailbox.head >= 1_024) {
+    mailbox.queue.splice(0, mailbox.head)
+    mailbox.head = 0
+  }
+  return envelope
+}
+
+/** Takes a command out that nobody waits for any more. */
+export const remove = (mailbox: Mailbox, envelope: Envelope): void => {
+  const index = mailbox.queue.indexOf(envelope, mailbox.head)
+  if (index >= 0) mailbox.queue.splice(index, 1)
+  forget(mailbox, envelope)
+}
+
+/** A command with an id is no longer under way. */
+export const forget = (mailbox: Mailbox, envelope: Envelope): void => {
+  if (envelope.identity !== undefined) mailbox.byCommandId?.delete(envelope.identity.commandId)
+}

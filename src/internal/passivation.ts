@@ -1,0 +1,59 @@
+/**
+ * Passivation: aggregates that nobody asks leave memory, those idle for longest first. Their streams stay.
+ */
+import { Effect } from "effect"
+import type { Registration } from "./registration.ts"
+import { passivate, type Resident } from "./resident.ts"
+
+/** What all registrations of a runtime share: how many aggregates may be in memory. */
+export interface Capacity {
+  readonly maxActive: number
+  readonly registrations: Set<Registration>
+}
+
+/** Whether one more aggregate may come in; the one that has been idle for longest may have to go. */
+export const makeRoom = (capacity: Capacity): boolean => {
+  let count = 0
+  for (const { residents } of capacity.registrations) count += residents.count
+  return count < capacity.maxActive || letOldestGo(capacity)
+}
+
+const letOldestGo = ({ registrations }: Capacity): boolean => {
+  let owner: Registration | undefined
+  for (const registration of registrations) {
+    const { oldest } = registration.residents
+    if (oldest !== undefined && oldest.idleSinceMillis < (owner?.residents.oldest?.idleSinceMillis ?? Infinity)) {
+      owner = registration
+    }
+  }
+  return owner !== undefined && letGo(owner, owner.residents.oldest!)
+}
+
+const letGo = (registration: Registration, resident: Resident): boolean => {
+  const gone = passivate(registration.residents, resident)
+  if (gone) registration.telemetry.passivated()
+  return gone
+}
+
+/** Lets those go that have been idle for `maxIdleMillis`. One whose snapshot is being saved waits for the next sweep. */
+export const sweepOnce = (registration: Registration, nowMillis: number): void => {
+  const { residents, settings } = registration
+  let resident = residents.oldest
+  while (resident !== undefined && nowMillis - resident.idleSinceMillis >= settings.maxIdleMillis) {
+    const { newer } = resident
+    letGo(registration, resident)
+    resident = newer
+  }
+}
+
+/** Sweeps for ever, four times in the shortest idle time of all, at least every 30 seconds. */
+export const sweep = ({ registrations }: Capacity): Effect.Effect<never> =>
+  Effect.forever(Effect.suspend(() => {
+    const shortest = Math.min(...Array.from(registrations, ({ settings }) => settings.maxIdleMillis), 120_000)
+    return Effect.andThen(
+      Effect.sleep(Math.max(shortest / 4, 10)),
+      Effect.sync(() => {
+        for (const registration of registrations) sweepOnce(registration, registration.clock.currentTimeMillisUnsafe())
+      })
+    )
+  }))

@@ -1,0 +1,123 @@
+/**
+ * Reading an aggregate: its state now or then, its history, whether it exists.
+ */
+import { Effect, Option, Result, Stream } from "effect"
+import { InputInvalid, type Refusal } from "../Admission.ts"
+import {
+  CommandFailed,
+  type Consistency,
+  type HistoryRange,
+  type Point,
+  type Reason,
+  type StateAt
+} from "../AggregateHost.ts"
+import type { Metadata, Recorded, Stored, StreamId, Version } from "../Event.ts"
+import type { StreamRange } from "../EventStore.ts"
+import { parseObject } from "./codec.ts"
+import { read } from "./execute.ts"
+import type { Registration } from "./registration.ts"
+import * as Replay from "./replay.ts"
+import { find } from "./resident.ts"
+import { refuseNames, refuseVersion } from "./seal.ts"
+
+/** The state now. "resident" is answered at once if the aggregate is in memory. */
+export const state = (
+  self: Registration,
+  stream: StreamId,
+  consistency: Consistency
+): Effect.Effect<unknown, CommandFailed> =>
+  Effect.suspend(() => {
+    // A tenant or id that cannot be a name is found nowhere, so the long way refuses it.
+    const seen = consistency === "resident" ? find(self.residents, stream)?.folded : undefined
+    return seen === undefined ? read(self, stream) : Effect.succeed(seen.state)
+  })
+
+/** The state as it was after so many events, or at a time. */
+export const stateAt = Effect.fnUntraced(function*(
+  self: Registration,
+  stream: StreamId,
+  point: Point
+): Effect.fn.Return<StateAt<unknown>, CommandFailed> {
+  yield* admitted(refuseNames(stream))
+  const { settled, version } = "time" in point
+    ? yield* versionAt(self, stream, point.time)
+    : { version: point.version, settled: true }
+  yield* admitted(refuseVersion("the version", version))
+  const folded = yield* Replay.load(self.plan, self.sources, stream, version)
+  return { ...folded, settled }
+})
+
+/** How many events had been recorded by a time. They are recorded in the order of their versions, so halving finds it. */
+const versionAt = Effect.fnUntraced(function*(self: Registration, stream: StreamId, time: Date) {
+  const timeMillis = time.getTime()
+  if (Number.isNaN(timeMillis)) {
+    return yield* failed(new InputInvalid({ what: "the time", problem: "it is not a valid date" }))
+  }
+  const end = yield* page(self, stream, { direction: "backwards", limit: 1 })
+  let [low, high]: [Version, Version] = [0, end.version]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    const { events: [event] } = yield* page(self, stream, { after: middle - 1, limit: 1 })
+    if (event !== undefined && event.recordedAtMillis <= timeMillis) low = middle
+    else high = middle - 1
+  }
+  return { version: low, settled: end.readAtMillis > timeMillis }
+})
+
+/** The events of a stream, decoded. */
+export const history = (
+  self: Registration,
+  stream: StreamId,
+  { after = 0, direction = "forwards", to }: HistoryRange
+): Stream.Stream<Recorded<{ readonly _tag: string }>, CommandFailed> => {
+  type Cursor = { readonly after: Version; readonly to: Version | undefined }
+  const next = ({ events }: { readonly events: ReadonlyArray<Stored> }, cursor: Cursor): Option.Option<Cursor> => {
+    const last = events.at(-1)
+    if (last === undefined) return Option.none()
+    return Option.some(direction === "forwards" ? { ...cursor, after: last.version } : { ...cursor, to: last.version - 1 })
+  }
+  const pages = Stream.paginate<Cursor, Recorded<{ readonly _tag: string }>, CommandFailed>(
+    { after, to },
+    Effect.fnUntraced(function*(cursor) {
+      if (cursor.to !== undefined && cursor.to <= cursor.after) return [[], Option.none()]
+      const found = yield* page(self, stream, { ...cursor, direction })
+      const events = yield* Effect.forEach(found.events, (stored) => recorded(self, stream, stored))
+      return [events, next(found, cursor)]
+    })
+  )
+  const admittable = Result.andThen(refuseNames(stream), refuseVersion("after", after))
+  return Stream.unwrap(Effect.as(admitted(Result.andThen(admittable, refuseVersion("to", to))), pages))
+}
+
+const recorded = (self: Registration, stream: StreamId, stored: Stored) => {
+  const { data: _, metadata, recordedAtMillis, ...envelope } = stored
+  return Result.match(Replay.decode(self.plan, stream, stored), {
+    onFailure: failed,
+    onSuccess: (event) =>
+      Effect.succeed({ ...envelope, event, metadata: metadataOf(metadata), recordedAt: new Date(recordedAtMillis) })
+  })
+}
+
+/** Metadata that is not what this runtime wrote is shown as far as it is metadata. */
+const metadataOf = (text: string): Metadata => {
+  const parsed = parseObject(text)
+  if (Result.isFailure(parsed)) return {}
+  return Object.fromEntries(
+    Object.entries(parsed.success).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+  )
+}
+
+/** Whether a stream has any events. */
+export const exists = (self: Registration, stream: StreamId): Effect.Effect<boolean, CommandFailed> =>
+  Effect.andThen(
+    admitted(refuseNames(stream)),
+    Effect.map(page(self, stream, { limit: 1 }), ({ version }) => version > 0)
+  )
+
+const page = (self: Registration, stream: StreamId, range: StreamRange) =>
+  Effect.mapError(self.sources.events.readStream(stream, range), (reason) => new CommandFailed({ reason }))
+
+const admitted = (result: Result.Result<void, Refusal>): Effect.Effect<void, CommandFailed> =>
+  Result.isFailure(result) ? failed(result.failure) : Effect.void
+
+const failed = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))

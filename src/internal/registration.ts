@@ -1,0 +1,38 @@
+/**
+ * A registration: everything the runtime keeps for one aggregate definition.
+ */
+import type { Clock, Context, Duration, Effect, Fiber } from "effect"
+import type { Defects } from "./defects.ts"
+import type { Capacity } from "./passivation.ts"
+import type { Plan } from "./plan.ts"
+import type { Sources } from "./replay.ts"
+import type { Residents } from "./resident.ts"
+import type { Telemetry } from "./telemetry.ts"
+
+/** `Settings` with every default filled in. */
+export interface Resolved {
+  readonly snapshotEvery: number | undefined
+  readonly mailboxCapacity: number
+  readonly maxIdleMillis: number
+  readonly redecisions: number
+  readonly drainDeadline: Duration.Duration
+}
+
+/** One definition on this runtime. */
+export interface Registration {
+  readonly plan: Plan
+  readonly settings: Resolved
+  readonly sources: Sources
+  /** What handlers may use. */
+  readonly services: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly nextEventId: () => string
+  readonly residents: Residents
+  readonly capacity: Capacity
+  readonly telemetry: Telemetry
+  readonly defects: Defects
+  /** Runs work beside the callers, supervised: until the registration ends. */
+  readonly fork: (work: Effect.Effect<void>) => Fiber.Fiber<void>
+  /** New commands are refused from then on. */
+  closing: boolean
+}

@@ -1,0 +1,118 @@
+/**
+ * A resident: one aggregate in memory. Idle, it is this record and nothing else; while there is work, a fiber serves it.
+ *
+ * Those who idle form a list in the order in which they fell idle, through the records themselves, so that passivating
+ * one costs no search.
+ */
+import type { Fiber } from "effect"
+import type { CommandFailed } from "../AggregateHost.ts"
+import type { StreamId } from "../Event.ts"
+import type { Envelope } from "./envelope.ts"
+import * as Mailbox from "./mailbox.ts"
+import type { Folded } from "./replay.ts"
+
+/** One aggregate in memory. */
+export interface Resident {
+  readonly stream: StreamId
+  readonly mailbox: Mailbox.Mailbox
+  /** Its state as last seen; undefined before the first load and after a doubt. */
+  folded: Folded | undefined
+  /** Whether another writer may have gone on since: look before deciding. */
+  stale: boolean
+  /** The command under way. */
+  current: Envelope | undefined
+  /** Serves the mailbox while there is work. */
+  fiber: Fiber.Fiber<void> | undefined
+  serving: boolean
+  /** The stream could not be read: callers learn this at once until `retryAtMillis`. */
+  unreadable: { readonly failure: CommandFailed; readonly retryAtMillis: number; readonly attempts: number } | undefined
+  /** The residents whose answers its handler waits for, each as often as it asks. */
+  readonly asks: Array<Resident>
+  /** A snapshot is being saved; and another one is due when it is. */
+  saving: boolean
+  snapshotDue: boolean
+  idleSinceMillis: number
+  older: Resident | undefined
+  newer: Resident | undefined
+}
+
+export const make = (stream: StreamId): Resident => ({
+  stream,
+  mailbox: Mailbox.make(),
+  folded: undefined,
+  stale: false,
+  current: undefined,
+  fiber: undefined,
+  serving: false,
+  unreadable: undefined,
+  asks: [],
+  saving: false,
+  snapshotDue: false,
+  idleSinceMillis: 0,
+  older: undefined,
+  newer: undefined
+})
+
+/** Residents by tenant and id, and those among them that idle. */
+export interface Residents {
+  readonly byTenant: Map<string, Map<string, Resident>>
+  count: number
+  /** Idle for longest. */
+  oldest: Resident | undefined
+  newest: Resident | undefined
+}
+
+export const makeResidents = (): Residents => ({
+  byTenant: new Map(),
+  count: 0,
+  oldest: undefined,
+  newest: undefined
+})
+
+export const find = (residents: Residents, stream: StreamId): Resident | undefined =>
+  residents.byTenant.get(stream.tenant)?.get(stream.id)
+
+/** Takes a new resident in; it does not idle yet. */
+export const add = (residents: Residents, resident: Resident): void => {
+  const { id, tenant } = resident.stream
+  const ofTenant = residents.byTenant.get(tenant)
+  if (ofTenant === undefined) residents.byTenant.set(tenant, new Map([[id, resident]]))
+  else ofTenant.set(id, resident)
+  residents.count++
+}
+
+/** It has no work left. */
+export const park = (residents: Residents, resident: Resident, nowMillis: number): void => {
+  resident.idleSinceMillis = nowMillis
+  resident.older = residents.newest
+  if (residents.newest === undefined) residents.oldest = resident
+  else residents.newest.newer = resident
+  residents.newest = resident
+}
+
+/** It has work again. One that was never parked is left as it is. */
+export const unpark = (residents: Residents, resident: Resident): void => {
+  const { newer, older } = resident
+  if (older !== undefined) older.newer = newer
+  else if (residents.oldest === resident) residents.oldest = newer
+  if (newer !== undefined) newer.older = older
+  else if (residents.newest === resident) residents.newest = older
+  resident.older = undefined
+  resident.newer = undefined
+}
+
+/** Lets an idle resident go. Looking for work and letting go is one synchronous step, so no command is lost in between. */
+export const passivate = (residents: Residents, resident: Resident): boolean => {
+  if (resident.serving || resident.saving || Mailbox.size(resident.mailbox) > 0) return false
+  unpark(residents, resident)
+  const ofTenant = residents.byTenant.get(resident.stream.tenant)
+  ofTenant?.delete(resident.stream.id)
+  if (ofTenant?.size === 0) residents.byTenant.delete(resident.stream.tenant)
+  residents.count--
+  return true
+}
+
+/** All of them. */
+export const all = function*(residents: Residents): Generator<Resident> {
+  for (const ofTenant of residents.byTenant.values()) yield* ofTenant.values()
+}

@@ -1,0 +1,88 @@
+/**
+ * The machinery of types behind `Aggregate`. Nothing here runs; the one cast that joins it to the untyped host hides
+ * in `Aggregate`'s overloads.
+ */
+import type { Effect, Stream } from "effect"
+import type {
+  CommandFailed,
+  Commit,
+  Consistency,
+  HandleOptions,
+  HandlerContext,
+  HistoryRange,
+  Point,
+  StateAt
+} from "../AggregateHost.ts"
+import type * as Command from "../Command.ts"
+import type { Decision } from "../Decision.ts"
+import type { Recorded } from "../Event.ts"
+
+/** Any tagged value. The constraint of a command array must not mention schemas: else it replaces their defaults. */
+export interface Tagged {
+  readonly tag: string
+}
+
+/** One case per event; a missing one does not compile. */
+export type Evolve<S, Ev extends { readonly _tag: string }> = {
+  readonly [T in Ev["_tag"]]: (state: S, event: Extract<Ev, { readonly _tag: T }>) => S
+}
+
+/** What the handler of a command may return. */
+type Handled<Ev, C extends Command.Any> =
+  | Decision<Ev, C["success"]["Type"]>
+  | Effect.Effect<Decision<Ev, C["success"]["Type"]>, C["~error"], any>
+
+/** One handler per command. */
+export type Handlers<S, Ev, C extends Command.Any> = {
+  readonly [K in C as K["tag"]]: (context: HandlerContext<S, K["payload"]["Type"]>) => Handled<Ev, K>
+}
+
+/** Refuses what is not a command's name. */
+export type NoOthers<H, Names> = { readonly [K in Exclude<keyof H, Names>]: never }
+
+/** What the handlers use: it becomes a requirement of the Layer. */
+export type ServicesOf<H> = {
+  [K in keyof H]: H[K] extends (...args: any) => infer O ? (O extends Effect.Effect<any, any, infer R> ? R : never)
+    : never
+}[keyof H]
+
+/** A command without fields takes no argument; one whose fields are all optional takes an optional one. */
+type Arguments<Input> = {} extends Input ? (keyof Input extends never ? [] : [payload?: Input]) : [payload: Input]
+
+/** What sends commands to one aggregate. */
+export type Client<C extends Command.Any, Returning extends "reply" | "commit"> = {
+  readonly [K in C as K["tag"]]: (...payload: Arguments<K["payload"]["~type.make.in"]>) => Effect.Effect<
+    Returning extends "commit" ? Commit<K["success"]["Type"]> : K["success"]["Type"],
+    K["~error"] | CommandFailed
+  >
+}
+
+/** What an aggregate's Layer provides. */
+export interface Aggregates<S, Ev, C extends Command.Any> {
+  /** One aggregate. Options belong to the handle; a command takes its payload only, so neither is taken for the other. */
+  readonly of: {
+    (id: string, options: HandleOptions & { readonly returning: "commit" }): Client<C, "commit">
+    (id: string, options?: HandleOptions): Client<C, "reply">
+  }
+  /** Its state: of an empty stream, the initial one. */
+  readonly state: (
+    id: string,
+    options?: { readonly tenant?: string | undefined; readonly consistency?: Consistency | undefined }
+  ) => Effect.Effect<S, CommandFailed>
+  /** Its state as it was: after so many events (`ReadPastEnd` if there are fewer), or at a time. */
+  readonly stateAt: (
+    id: string,
+    point: Point,
+    options?: { readonly tenant?: string | undefined }
+  ) => Effect.Effect<StateAt<S>, CommandFailed>
+  /** Its events. */
+  readonly history: (
+    id: string,
+    options?: HistoryRange & { readonly tenant?: string | undefined }
+  ) => Stream.Stream<Recorded<Ev>, CommandFailed>
+  /** Whether it has any events. */
+  readonly exists: (
+    id: string,
+    options?: { readonly tenant?: string | undefined }
+  ) => Effect.Effect<boolean, CommandFailed>
+}

@@ -1,0 +1,184 @@
+/**
+ * A verdict: what a handler's answer means for the stream, with everything encoded and evolved, so that nothing of the
+ * user's can fail once the append is under way.
+ */
+import { Cause, Context, Effect, Exit, References, Result, Tracer } from "effect"
+import * as Admission from "../Admission.ts"
+import type { HandlerContext } from "../AggregateHost.ts"
+import { type Also, type Decision, isDecision, type Message } from "../Decision.ts"
+import * as Event from "../Event.ts"
+import type { Write } from "../EventStore.ts"
+import { type Asker, CurrentAsker } from "./asking.ts"
+import { problemOf } from "./codec.ts"
+import { type EncodedEvent, type EventCodec, eventCodec, type Plan } from "./plan.ts"
+import { evolve } from "./replay.ts"
+
+/** Events, none or more, with the state that they lead to. */
+export interface Decided {
+  readonly _tag: "Decided"
+  readonly state: unknown
+  readonly events: ReadonlyArray<Event.New>
+  readonly also: ReadonlyArray<Write>
+  readonly reply: unknown
+}
+
+/**
+ * - `Decided`: to be appended, or checked if there is nothing to append
+ * - `Rejected`: by the command's own error; to be checked
+ * - `Refused`: what was decided is not admitted to the log; nothing is written
+ * - `Died`: the handler, or `evolve` on what it decided, ended in a defect; nothing is written
+ */
+export type Verdict =
+  | Decided
+  | { readonly _tag: "Rejected"; readonly error: unknown }
+  | { readonly _tag: "Refused"; readonly reason: Admission.Refusal }
+  | { readonly _tag: "Died"; readonly cause: Cause.Cause<never> }
+
+/** What is answered from the log, and recorded if the command has an id. */
+export type Recordable = Extract<Verdict, { readonly _tag: "Decided" | "Rejected" }>
+
+/** A command on a state, as a handler is given it. */
+export interface Case {
+  readonly plan: Plan
+  readonly tag: string
+  readonly context: HandlerContext<unknown, unknown>
+  readonly metadata: Admission.AdmittedJson
+  readonly nextEventId: () => string
+}
+
+/** Asks the handler. A plain answer is judged at once; an Effect is returned to be run with `withServices`. */
+export const decide = (given: Case): Verdict | Effect.Effect<Verdict> => {
+  const handled = call(given)
+  if (Result.isFailure(handled)) return died(handled.failure)
+  const answer = handled.success
+  if (isDecision(answer)) return judge(given, answer)
+  // A tagged error is an Effect that fails with itself: there is nothing to run.
+  if (answer instanceof Error && Effect.isEffect(answer)) return { _tag: "Rejected", error: answer }
+  return Effect.isEffect(answer) ? Effect.map(Effect.exit(answer as Effect.Effect<unknown, unknown>), judgeExit(given)) : strayed(given, answer)
+}
+
+/** The services that a handler's Layer was given, and what it needs of its caller: the span and the log annotations. */
+export const withServices = (
+  services: Context.Context<never>,
+  caller: Context.Context<never>,
+  asker: Asker | undefined
+) => <A>(effect: Effect.Effect<A>): Effect.Effect<A> => {
+  const span = Context.getOption(caller, Tracer.ParentSpan)
+  const own = services.pipe(
+    Context.add(CurrentAsker, asker),
+    Context.add(References.CurrentLogAnnotations, Context.get(caller, References.CurrentLogAnnotations)),
+    Context.add(References.CurrentLogSpans, Context.get(caller, References.CurrentLogSpans))
+  )
+  return Effect.provideContext(effect, span._tag === "Some" ? Context.add(own, Tracer.ParentSpan, span.value) : own)
+}
+
+const call = ({ context, plan, tag }: Case): Result.Result<unknown, unknown> => {
+  try {
+    return Result.succeed(plan.behavior.handlers[tag]!(context))
+  } catch (error) {
+    return Result.fail(error)
+  }
+}
+
+const judgeExit = (given: Case) => (exit: Exit.Exit<unknown, unknown>): Verdict => {
+  if (Exit.isSuccess(exit)) return isDecision(exit.value) ? judge(given, exit.value) : strayed(given, exit.value)
+  const error = Cause.findErrorOption(exit.cause)
+  return error._tag === "Some" ? { _tag: "Rejected", error: error.value } : died(Cause.squash(exit.cause))
+}
+
+/** Encodes and evolves what was decided. Counts are checked first: encoding a million events is no way to refuse them. */
+const judge = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
+  const { context, plan } = given
+  const own = decision.events as ReadonlyArray<{ readonly _tag: string }>
+  const events = encodeAll(given, plan.events, own)
+  if (isVerdict(events)) return events
+  const also = writesBeside(given, decision)
+  if (isVerdict(also)) return also
+  try {
+    const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
+    return { _tag: "Decided", state, events, also, reply: decision.reply }
+  } catch (error) {
+    return died(error)
+  }
+}
+
+const encodeAll = (
+  given: Case,
+  codec: EventCodec,
+  events: ReadonlyArray<{ readonly _tag: string }>
+): ReadonlyArray<Event.New> | Verdict => {
+  if (events.length > Admission.limits.writeEventsMax) return refused(tooMany(given, events.length))
+  const encoded: Array<Event.New> = []
+  for (const event of events) {
+    const data = codec.encode(event)
+    if (Result.isFailure(data)) {
+      return died(new TypeError(`"${given.tag}" decided an event that does not fit its schema: ${data.failure}`))
+    }
+    const made = newEvent(given, data.success)
+    if (Result.isFailure(made)) return refused(made.failure)
+    encoded.push(made.success)
+  }
+  return encoded
+}
+
+const newEvent = ({ metadata, nextEventId }: Case, event: EncodedEvent) =>
+  Event.make({ ...event, eventId: nextEventId(), metadata })
+
+/** What is written together with the events: those of `also`, and the messages of `publish` by their keys. */
+const writesBeside = (given: Case, { also, publish }: Decision<unknown, unknown>): ReadonlyArray<Write> | Verdict => {
+  const writes: Array<Write> = []
+  for (const { category, events, expected, id, schema } of also) {
+    const encoded = encodeAll(given, codecOf(schema), events)
+    if (isVerdict(encoded)) return encoded
+    writes.push({ stream: { tenant: given.context.tenant, category, id }, expected, events: encoded, receipts: [] })
+  }
+  for (const [key, messages] of Map.groupBy(publish, ({ key }) => key ?? given.context.id)) {
+    const encoded = encodeMessages(given, messages)
+    if (isVerdict(encoded)) return encoded
+    const stream = { tenant: given.context.tenant, category: Event.outboxCategory, id: key }
+    writes.push({ stream, expected: "any", events: encoded, receipts: [] })
+  }
+  return writes
+}
+
+const encodeMessages = (given: Case, messages: ReadonlyArray<Message>): ReadonlyArray<Event.New> | Verdict => {
+  const encoded: Array<Event.New> = []
+  for (const { body, headers = {}, topic } of messages) {
+    const data = { topic, body: body ?? null, headers }
+    const made = newEvent(given, { type: Event.messageType, schemaVersion: 1, data })
+    if (Result.isFailure(made)) return refused(made.failure)
+    encoded.push(made.success)
+  }
+  return encoded
+}
+
+const codecs = new WeakMap<Also["schema"], EventCodec>()
+const codecOf = (schema: Also["schema"]): EventCodec => {
+  const known = codecs.get(schema)
+  if (known !== undefined) return known
+  const codec = eventCodec(schema)
+  codecs.set(schema, codec)
+  return codec
+}
+
+const isVerdict = (u: ReadonlyArray<unknown> | Verdict): u is Verdict => !Array.isArray(u)
+
+const refused = (reason: Admission.Refusal): Verdict => ({ _tag: "Refused", reason })
+
+/** An interruption from within is the handler's own doing; its caller was not interrupted. */
+const died = (defect: unknown): Verdict => ({ _tag: "Died", cause: Cause.die(defect) })
+
+const strayed = ({ plan, tag }: Case, answer: unknown): Verdict => {
+  const got = answer instanceof Promise ? "a Promise" : answer === undefined ? "nothing" : problemOf(typeof answer)
+  return died(
+    new TypeError(`The handler "${tag}" of ${plan.definition.name} returned ${got}; return a decision or an Effect of one.`)
+  )
+}
+
+const tooMany = ({ tag }: Case, actual: number) =>
+  new Admission.LimitExceeded({
+    what: `the decision of "${tag}"`,
+    actual,
+    max: Admission.limits.writeEventsMax,
+    unit: "events"
+  })

@@ -1,0 +1,157 @@
+/**
+ * The log in memory: plain data, changed in synchronous steps only, shared by the stores of one `Memory.layer`.
+ */
+import type { Position, Stored, StreamId, Version } from "../Event.ts"
+import type { Append, Receipt, Status, Write, Written } from "../EventStore.ts"
+import { isMet, refusals, storedAfter } from "../internal/appends.ts"
+import type { Snapshot } from "../SnapshotStore.ts"
+
+/** One stream. */
+interface Branch {
+  readonly stream: StreamId
+  readonly events: Array<Stored>
+  readonly receipts: Map<string, Receipt>
+  snapshot: Snapshot | undefined
+}
+
+/** A receipt with what pruning has to know of it. */
+interface Kept {
+  readonly branch: Branch
+  readonly commandId: string
+  readonly recordedAtMillis: number
+}
+
+/** Everything the memory stores hold. */
+export interface MemoryLog {
+  readonly events: Array<Stored>
+  /** By tenant, category and id, which are never glued together. */
+  readonly branches: Map<string, Map<string, Map<string, Branch>>>
+  /** Receipts in the order in which they were left. */
+  receipts: Array<Kept>
+  /** Those who wait for the log to grow. */
+  readonly waiting: Set<() => void>
+  clockMillis: number
+}
+
+export const make = (): MemoryLog => ({
+  events: [],
+  branches: new Map(),
+  receipts: [],
+  waiting: new Set(),
+  clockMillis: 0
+})
+
+/** The position of the last event. */
+export const head = (log: MemoryLog): Position => BigInt(log.events.length)
+
+/** A stream, if anything was ever written to it. */
+export const find = (log: MemoryLog, { category, id, tenant }: StreamId): Branch | undefined =>
+  log.branches.get(tenant)?.get(category)?.get(id)
+
+const ensure = (log: MemoryLog, stream: StreamId): Branch => {
+  const { category, id, tenant } = stream
+  const byCategory = getOrPut(log.branches, tenant, () => new Map<string, Map<string, Branch>>())
+  const byId = getOrPut(byCategory, category, () => new Map<string, Branch>())
+  return getOrPut(byId, id, () => ({ stream: { category, id, tenant }, events: [], receipts: new Map(), snapshot: undefined }))
+}
+
+const getOrPut = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+  const found = map.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+/** How many events a stream holds. */
+export const versionOf = (log: MemoryLog, stream: StreamId): Version => find(log, stream)?.events.length ?? 0
+
+/** Writes a group in one synchronous step, and wakes those who follow. */
+export const append = (log: MemoryLog, group: ReadonlyArray<Append>, nowMillis: number): ReadonlyArray<Status> => {
+  const before = log.events.length
+  const refused = refusals(group)
+  const recordedAtMillis = tick(log, nowMillis)
+  const statuses = group.map((append, index) => refused[index] ?? appendOne(log, append, recordedAtMillis))
+  if (log.events.length > before) wakeAll(log)
+  return statuses
+}
+
+const wakeAll = (log: MemoryLog): void => {
+  const waiting = [...log.waiting]
+  log.waiting.clear()
+  for (const wake of waiting) wake()
+}
+
+/** The clock of this log: it never goes back. */
+export const tick = (log: MemoryLog, nowMillis: number): number =>
+  log.clockMillis = Math.max(nowMillis, log.clockMillis)
+
+const appendOne = (log: MemoryLog, append: Append, recordedAtMillis: number): Status => {
+  const receipts = append.flatMap((write) => repeatedReceipts(log, write))
+  if (receipts.length > 0) return { _tag: "Duplicate", receipts }
+  const write = append.findIndex(({ expected, stream }) => !isMet(expected, versionOf(log, stream)))
+  if (write >= 0) {
+    return recognize(log, append) ?? { _tag: "Conflict", write, actual: versionOf(log, append[write]!.stream) }
+  }
+  return { _tag: "Committed", writes: append.map((write) => store(log, write, recordedAtMillis)) }
+}
+
+const repeatedReceipts = (log: MemoryLog, { receipts, stream }: Write): ReadonlyArray<Receipt> => {
+  const branch = find(log, stream)
+  return receipts.flatMap(({ commandId }) => branch?.receipts.get(commandId) ?? [])
+}
+
+/** An append that was lost on its way back and is sent again: its own event ids tell. */
+const recognize = (log: MemoryLog, append: Append): Status | undefined => {
+  const known = append.some((write) => {
+    const after = storedAfter(write)
+    return after !== undefined && find(log, write.stream)?.events[after]?.eventId === write.events[0]!.eventId
+  })
+  return known ? { _tag: "Committed", writes: append.map((write) => writtenBefore(log, write)) } : undefined
+}
+
+const writtenBefore = (log: MemoryLog, { events, expected, stream }: Write): Written => {
+  const stored = find(log, stream)?.events ?? []
+  const last = events.at(-1)
+  if (last === undefined) return { version: typeof expected === "number" ? expected : stored.length, position: undefined }
+  const { position, version } = stored.findLast(({ eventId }) => eventId === last.eventId)!
+  return { version, position }
+}
+
+const store = (log: MemoryLog, { events, receipts, stream }: Write, recordedAtMillis: number): Written => {
+  const branch = events.length + receipts.length === 0 ? find(log, stream) : ensure(log, stream)
+  if (branch === undefined) return { version: 0, position: undefined }
+  const base = branch.events.length
+  for (const { data, eventId, metadata, schemaVersion, type } of events) {
+    const stored: Stored = Object.freeze({
+      ...branch.stream,
+      version: branch.events.length + 1,
+      position: BigInt(log.events.length + 1),
+      eventId,
+      type,
+      schemaVersion,
+      data,
+      metadata,
+      recordedAtMillis
+    })
+    branch.events.push(stored)
+    log.events.push(stored)
+  }
+  for (const { commandId, events: own, hash, outcome, through } of receipts) {
+    const position = own === 0 ? undefined : branch.events[base + through - 1]!.position
+    branch.receipts.set(commandId, { stream: branch.stream, commandId, hash, version: base + through, position, outcome })
+    log.receipts.push({ branch, commandId, recordedAtMillis })
+  }
+  return { version: branch.events.length, position: events.length === 0 ? undefined : branch.events.at(-1)!.position }
+}
+
+/** Forgets receipts that are older, oldest first. */
+export const prune = (log: MemoryLog, beforeMillis: number, limit: number): number => {
+  let count = 0
+  while (count < limit && count < log.receipts.length && log.receipts[count]!.recordedAtMillis < beforeMillis) {
+    const { branch, commandId } = log.receipts[count++]!
+    branch.receipts.delete(commandId)
+  }
+  log.receipts.splice(0, count)
+  return count
+}

@@ -1,0 +1,54 @@
+/**
+ * All stores in one SQLite file: embedded, durable, for one machine. Several processes may share the file.
+ */
+import { Context, Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql"
+import { EventStore, StoreUnavailable } from "../EventStore.ts"
+import { SnapshotStore } from "../SnapshotStore.ts"
+import * as SqliteClient from "./SqliteClient.ts"
+import * as SqliteEventStore from "./SqliteEventStore.ts"
+import * as SqliteMigrations from "./SqliteMigrations.ts"
+import * as SqliteSnapshotStore from "./SqliteSnapshotStore.ts"
+import * as SqliteStatements from "./SqliteStatements.ts"
+
+/** Which file, and how to share it. */
+export type Options = SqliteClient.Options
+
+/**
+ * The stores in a file, which is made and brought up to date when the Layer is built. Beside the stores it gives the
+ * file's `SqlClient`, for an application that keeps its own tables there.
+ *
+ * `StoreUnavailable`: the file cannot be opened, or was changed by a newer build.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { mkdtempSync } from "node:fs"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Sqlite from "varve/sqlite/Sqlite"
+ *
+ * const filename = join(mkdtempSync(join(tmpdir(), "varve-")), "orders.sqlite")
+ * const head = Effect.flatMap(EventStore, (store) => store.head)
+ *
+ * await Effect.runPromise(Effect.provide(head, Sqlite.layer({ filename }))) // => 0n
+ * ```
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<EventStore | SnapshotStore | SqlClient.SqlClient, StoreUnavailable> =>
+  stores.pipe(Layer.provideMerge(open(options)))
+
+const open = (options: Options) =>
+  Layer.catchTag(SqliteClient.layer(options), "SqlError", (error) =>
+    Layer.effectContext(Effect.fail(new StoreUnavailable({ operation: "open", detail: SqliteClient.detailOf(error) }))))
+
+const stores = Layer.effectContext(Effect.gen(function*() {
+  const client = yield* SqliteClient.SqliteClient
+  yield* SqliteMigrations.run
+  const statements = SqliteStatements.make(client.database)
+  return Context.make(EventStore, SqliteEventStore.make(client, statements)).pipe(
+    Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements))
+  )
+}))

@@ -1,0 +1,223 @@
+/**
+ * A thin `SqlClient` over Node's own SQLite, and beside it what a store needs of an embedded engine: work that is one
+ * transaction in one synchronous turn, so that nothing is held open while other fibers run.
+ */
+import { Context, Effect, Layer, Option, Schedule, type Scope, Semaphore, Stream } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+
+/** Which file, and how to share it. */
+export interface Options {
+  /** The database file; made if it does not exist, in a folder that does. */
+  readonly filename: string
+  /** No other process may open the file meanwhile. In return reads of a stream's version need no round trip. */
+  readonly exclusive?: boolean | undefined
+}
+
+/** A turn failed. `certain`: nothing was written. Otherwise the commit itself failed, and the file may hold it. */
+export interface TurnFailed {
+  readonly _tag: "TurnFailed"
+  readonly certain: boolean
+  readonly error: SqlError.SqlError
+}
+
+export class SqliteClient extends Context.Service<SqliteClient, {
+  readonly sql: SqlClient.SqlClient
+  readonly database: DatabaseSync
+  readonly exclusive: boolean
+  /** Work that writes: one immediate transaction in one synchronous turn. */
+  readonly write: <A>(operation: string, work: () => A) => Effect.Effect<A, TurnFailed>
+  /** Work that reads: one snapshot in one synchronous turn. */
+  readonly read: <A>(operation: string, work: () => A) => Effect.Effect<A, TurnFailed>
+}>()("varve/sqlite/SqliteClient") {}
+
+/**
+ * Opens a file: WAL, `synchronous` FULL, so that a commit that was acknowledged survives a crash of the machine.
+ *
+ * `SqlError` says why the file cannot be opened.
+ */
+export const make = Effect.fnUntraced(function*(
+  { exclusive = false, filename }: Options
+): Effect.fn.Return<SqliteClient["Service"], SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
+  const database = yield* Effect.acquireRelease(
+    attempt("open", () => new DatabaseSync(filename, { timeout: 0 })),
+    (opened) => Effect.sync(() => opened.close())
+  )
+  yield* whenFree(attempt("open", () => configure(database, exclusive)))
+  // The engine has one connection: whoever has the permit has the engine, be it for a turn or for a transaction.
+  const permit = Semaphore.makeUnsafe(1)
+  const turn = <A>(operation: string, begin: string, work: () => A) =>
+    whenFree(permit.withPermit(Effect.suspend(() => takeTurn(database, operation, begin, work))))
+  return SqliteClient.of({
+    sql: yield* makeSql(database, permit),
+    database,
+    exclusive,
+    write: (operation, work) => turn(operation, "BEGIN IMMEDIATE", work),
+    read: (operation, work) => turn(operation, "BEGIN DEFERRED", work)
+  })
+})
+
+/** The client as a Layer, with the `SqlClient` that it holds. */
+export const layer = (options: Options): Layer.Layer<SqliteClient | SqlClient.SqlClient, SqlError.SqlError> =>
+  Layer.effectContext(
+    Effect.map(make(options), (client) =>
+      Context.make(SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client.sql)))
+  ).pipe(Layer.provide(Reactivity.layer))
+
+const configure = (database: DatabaseSync, exclusive: boolean): void => {
+  if (exclusive) database.exec("PRAGMA locking_mode = EXCLUSIVE")
+  const { journal_mode: mode } = database.prepare("PRAGMA journal_mode = WAL").get() ?? {}
+  if (mode !== "wal") throw new Error(`journal_mode is ${mode}: this file system cannot hold a write-ahead log`)
+  database.exec("PRAGMA synchronous = FULL")
+}
+
+/** The engine's own waiting would stop the whole process, so it never waits; an Effect does, for up to 5 seconds. */
+const whenFree = <A, E extends SqlError.SqlError | TurnFailed>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.retry(effect, { schedule: whileBusy, while: isBusy })
+
+const whileBusy = Schedule.jittered(Schedule.min([Schedule.exponential("1 milli", 1.5), Schedule.spaced("20 millis")]))
+  .pipe(Schedule.upTo({ duration: "5 seconds" }))
+
+const isBusy = (failure: SqlError.SqlError | TurnFailed): boolean => {
+  const error = failure._tag === "TurnFailed" ? failure.error : failure
+  return error.reason._tag === "LockTimeoutError" && (failure._tag !== "TurnFailed" || failure.certain)
+}
+
+const takeTurn = <A>(
+  database: DatabaseSync,
+  operation: string,
+  begin: string,
+  work: () => A
+): Effect.Effect<A, TurnFailed> => {
+  let certain = true
+  try {
+    // What a failed rollback has left open is ended first.
+    if (database.isTransaction) database.exec("ROLLBACK")
+    database.exec(begin)
+    const result = work()
+    certain = begin === "BEGIN DEFERRED"
+    database.exec("COMMIT")
+    return Effect.succeed(result)
+  } catch (cause) {
+    const failed: TurnFailed = { _tag: "TurnFailed", certain, error: toSqlError(cause, operation) }
+    return Effect.andThen(rollback(database), Effect.fail(failed))
+  }
+}
+
+const rollback = (database: DatabaseSync): Effect.Effect<void> =>
+  Effect.ignore(attempt("rollback", () => database.isTransaction && database.exec("ROLLBACK")))
+
+const attempt = <A>(operation: string, work: () => A): Effect.Effect<A, SqlError.SqlError> =>
+  Effect.try({ try: work, catch: (cause) => toSqlError(cause, operation) })
+
+/** Node names the engine's code `errcode`, Effect looks for `errno`. */
+const toSqlError = (cause: unknown, operation: string): SqlError.SqlError => {
+  const errno = typeof cause === "object" && cause !== null && "errcode" in cause ? cause.errcode : undefined
+  const known = errno === undefined ? cause : Object.assign(new Error(String(cause), { cause }), { errno })
+  const reason = SqlError.classifySqliteError(known, { message: `sqlite: ${operation} failed`, operation })
+  return new SqlError.SqlError({ reason })
+}
+
+const details: ReadonlyMap<number, string> = new Map([
+  [5, "another process is writing to the file, and went on for longer than 5 seconds"],
+  [6, "another process is writing to the file, and went on for longer than 5 seconds"],
+  [8, "the file is read-only"],
+  [10, "the disk failed"],
+  [11, "the file is damaged"],
+  [13, "the disk is full"],
+  [14, "the file cannot be opened; its folder must exist and be writable"],
+  [26, "the file is not a SQLite database"]
+])
+
+/** What failed, in plain words and without any SQL. */
+export const detailOf = ({ reason: { cause } }: SqlError.SqlError): string => {
+  const errno = typeof cause === "object" && cause !== null && "errno" in cause ? Number(cause.errno) : undefined
+  if (errno === undefined) return cause instanceof Error ? cause.message : "the database failed"
+  return details.get(errno & 0xff) ?? `the database failed with code ${errno}`
+}
+
+const makeSql = (database: DatabaseSync, semaphore: Semaphore.Semaphore) => {
+  const connection = makeConnection(database)
+  return SqlClient.make({
+    ...SqlClient.makeSqliteAcquirers({
+      connection: Effect.succeed(connection),
+      semaphore,
+      isTransaction: () => database.isTransaction
+    }),
+    compiler: Statement.makeCompilerSqlite(),
+    driver: "varve-node-sqlite",
+    beginTransaction: "BEGIN IMMEDIATE",
+    releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
+    spanAttributes: [["db.system.name", "sqlite"]]
+  })
+}
+
+const preparedMax = 200
+
+const makeConnection = (database: DatabaseSync): SqlConnection.Connection => {
+  const prepared = new Map<string, StatementSync>()
+  const prepare = (text: string): StatementSync => {
+    const known = prepared.get(text)
+    if (known !== undefined) return known
+    if (prepared.size >= preparedMax) prepared.delete(prepared.keys().next().value!)
+    const statement = database.prepare(text)
+    prepared.set(text, statement)
+    return statement
+  }
+  const execute = (
+    text: string,
+    params: ReadonlyArray<unknown>,
+    mode: "rows" | "arrays" | "raw"
+  ): Effect.Effect<ReadonlyArray<any>, SqlError.SqlError> =>
+    Effect.withFiber(({ context }) => {
+      const run = attempt("execute", () => {
+        const statement = prepare(text)
+        statement.setReadBigInts(Context.get(context, SqlClient.SafeIntegers))
+        statement.setReturnArrays(mode === "arrays")
+        const values = params.map(toInput)
+        if (statement.columns().length > 0) return statement.all(...values)
+        const changes = statement.run(...values)
+        return mode === "raw" ? [changes] : []
+      })
+      // Inside a transaction the lock is ours; only its beginning, or a statement of its own, can find it taken.
+      return database.isTransaction ? run : whenFree(run)
+    })
+  const rows: SqlConnection.Connection["execute"] = (text, params, transform) =>
+    transform === undefined ? execute(text, params, "rows") : Effect.map(execute(text, params, "rows"), transform)
+  return {
+    execute: rows,
+    executeUnprepared: rows,
+    executeRaw: (text, params) => Effect.map(execute(text, params, "raw"), (result) => result),
+    executeValues: (text, params) => execute(text, params, "arrays"),
+    executeValuesUnprepared: (text, params) => execute(text, params, "arrays"),
+    executeStream: (text, params, transform) =>
+      Stream.suspend(() => streamRows(database.prepare(text).iterate(...params.map(toInput)), transform))
+  }
+}
+
+const streamedPage = 128
+
+/** Rows by pages, as far as they are asked for; the engine holds its place in between. */
+const streamRows = (
+  rows: Iterator<any>,
+  transform: ((page: ReadonlyArray<any>) => ReadonlyArray<any>) | undefined
+): Stream.Stream<any, SqlError.SqlError> =>
+  Stream.paginate(rows, (rest) =>
+    attempt("stream", () => {
+      const page: Array<any> = []
+      let next = rest.next()
+      while (next.done !== true) {
+        page.push(next.value)
+        if (page.length === streamedPage) break
+        next = rest.next()
+      }
+      return [transform?.(page) ?? page, next.done === true ? Option.none() : Option.some(rest)] as const
+    }))
+
+const toInput = (value: unknown): SQLInputValue => {
+  if (value === undefined) return null
+  if (typeof value === "boolean") return value ? 1 : 0
+  if (value instanceof Date) return value.toISOString()
+  return value as SQLInputValue
+}

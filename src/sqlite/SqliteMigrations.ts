@@ -1,0 +1,80 @@
+/**
+ * The tables of the SQLite stores, made and changed by numbered migrations. Several processes may start at once.
+ *
+ * Everything of ours begins with `varve_`, so that an application may keep its own tables in the same file.
+ */
+import { Effect } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Migrator, SqlClient } from "effect/sql"
+import { StoreUnavailable } from "../EventStore.ts"
+import { detailOf } from "./SqliteClient.ts"
+
+/**
+ * The log. `strict`, so that nobody can put a blob where text belongs; positions are the row ids, so the log is in
+ * its own order on disk, and the unique key is what a stream is read by.
+ */
+const log = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE varve_events (
+    position INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    category TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    UNIQUE (tenant, category, stream_id, version)
+  ) STRICT`
+  yield* sql`CREATE TABLE varve_receipts (
+    number INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    category TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    command_id TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER,
+    outcome TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    UNIQUE (tenant, category, stream_id, command_id)
+  ) STRICT`
+  yield* sql`CREATE TABLE varve_snapshots (
+    tenant TEXT NOT NULL,
+    category TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    PRIMARY KEY (tenant, category, stream_id)
+  ) STRICT, WITHOUT ROWID`
+  yield* sql`CREATE TABLE varve_store (store_id TEXT NOT NULL) STRICT`
+  yield* sql`INSERT INTO varve_store (store_id) VALUES (${SecureRandom.uuidV7Unsafe()})`
+})
+
+const migrations = { "0001_log": log }
+const newest = Object.keys(migrations).length
+const table = "varve_migrations"
+
+/**
+ * Brings the file up to date. `StoreUnavailable` if it cannot be, or if a newer build has changed it already.
+ */
+export const run: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
+  const [latest] = yield* sql<{ readonly id: number }>`SELECT max(migration_id) AS id FROM ${sql(table)}`
+  if (latest !== undefined && latest.id > newest) {
+    return yield* unavailable(`the file is of schema ${latest.id}, this build knows ${newest}; deploy the newer build`)
+  }
+}).pipe(
+  Effect.catchTags({
+    SqlError: (error) => unavailable(detailOf(error)),
+    MigrationError: ({ message }) => unavailable(message)
+  })
+)
+
+const unavailable = (detail: string) => Effect.fail(new StoreUnavailable({ operation: "migrate", detail }))

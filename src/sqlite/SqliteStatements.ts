@@ -1,0 +1,178 @@
+/**
+ * The statements of the SQLite stores, prepared once: one statement, one name. They run inside a turn of `SqliteClient`.
+ */
+import type { DatabaseSync, SQLInputValue } from "node:sqlite"
+import type { New, Stored, StreamId, Version } from "../Event.ts"
+import type { LogFilter, NewReceipt, Receipt, StreamSummary } from "../EventStore.ts"
+import type { Snapshot } from "../SnapshotStore.ts"
+
+const eventColumns = `tenant, category, stream_id AS id, version, position, event_id AS eventId, type,
+  schema_version AS schemaVersion, data, metadata, recorded_at AS recordedAtMillis`
+
+/** How a row names its event; SQLite's integers are read as numbers, which the engine refuses to round. */
+type EventRow = Omit<Stored, "position"> & { readonly position: number }
+
+/** The end of the log. */
+export interface Head {
+  readonly position: number
+  readonly recordedAtMillis: number
+}
+
+/** What a write puts into a row beside the event itself. */
+export interface Place {
+  readonly stream: StreamId
+  readonly version: Version
+  readonly position: number
+  readonly recordedAtMillis: number
+}
+
+export type SqliteStatements = ReturnType<typeof make>
+
+/** Prepares them. The tables must exist. */
+export const make = (database: DatabaseSync) => {
+  const one = <Row>(text: string) => {
+    const statement = database.prepare(text)
+    return (...parameters: ReadonlyArray<SQLInputValue>) => statement.get(...parameters) as Row | undefined
+  }
+  const all = <Row>(text: string) => {
+    const statement = database.prepare(text)
+    return (...parameters: ReadonlyArray<SQLInputValue>) => statement.all(...parameters) as Array<Row>
+  }
+  const run = (text: string) => {
+    const statement = database.prepare(text)
+    return (...parameters: ReadonlyArray<SQLInputValue>) => Number(statement.run(...parameters).changes)
+  }
+
+  const selectHead = one<Head>(
+    "SELECT position, recorded_at AS recordedAtMillis FROM varve_events ORDER BY position DESC LIMIT 1"
+  )
+  const selectVersion = one<{ readonly version: number }>(`SELECT version FROM varve_events
+    WHERE tenant = ? AND category = ? AND stream_id = ? ORDER BY version DESC LIMIT 1`)
+  const selectEvent = one<{ readonly eventId: string; readonly position: number }>(
+    `SELECT event_id AS eventId, position FROM varve_events
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version = ?`
+  )
+  const selectVersionAt = one<{ readonly version: number }>("SELECT version FROM varve_events WHERE position = ?")
+  const insertEvent = run(`INSERT INTO varve_events
+    (position, tenant, category, stream_id, version, type, schema_version, event_id, recorded_at, data, metadata)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const selectForwards = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version > ? AND version <= ? ORDER BY version LIMIT ?`)
+  const selectBackwards = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version > ? AND version <= ? ORDER BY version DESC LIMIT ?`)
+  const selectLog = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
+    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`)
+  // A list that is not given is NULL. The bounds come first: a filter looks at a bounded part of the log.
+  const selectFiltered = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
+    WHERE position > ?1 AND position <= ?2
+      AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3)))
+      AND (?4 IS NULL OR category IN (SELECT value FROM json_each(?4)))
+      AND (?5 IS NULL OR type IN (SELECT value FROM json_each(?5)))
+    ORDER BY position LIMIT ?6`)
+  const countLog = one<{ readonly count: number }>(
+    "SELECT count(*) AS count FROM varve_events WHERE position > ? AND position <= ?"
+  )
+  // From one id to the next by the index: the cost is that of the streams listed, not of their events.
+  const selectStreams = all<StreamSummary>(`WITH RECURSIVE ids (id) AS (
+      SELECT min(stream_id) FROM varve_events WHERE tenant = ?1 AND category = ?2 AND stream_id > ?3
+      UNION ALL
+      SELECT (SELECT min(stream_id) FROM varve_events WHERE tenant = ?1 AND category = ?2 AND stream_id > ids.id)
+      FROM ids WHERE ids.id IS NOT NULL LIMIT ?4
+    )
+    SELECT first.tenant, first.category, first.stream_id AS id, last.version,
+      first.recorded_at AS createdAtMillis, last.recorded_at AS updatedAtMillis
+    FROM ids
+    JOIN varve_events first ON first.tenant = ?1 AND first.category = ?2 AND first.stream_id = ids.id
+      AND first.version = 1
+    JOIN varve_events last ON last.tenant = ?1 AND last.category = ?2 AND last.stream_id = ids.id
+      AND last.version = (SELECT max(version) FROM varve_events
+        WHERE tenant = ?1 AND category = ?2 AND stream_id = ids.id)
+    ORDER BY id`)
+  const selectReceipt = one<Omit<Receipt, "stream" | "position"> & { readonly position: number | null }>(
+    `SELECT command_id AS commandId, hash, version, position, outcome FROM varve_receipts
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND command_id = ?`
+  )
+  const insertReceipt = run(`INSERT INTO varve_receipts
+    (tenant, category, stream_id, command_id, hash, version, position, outcome, recorded_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const deleteReceipts = run(`DELETE FROM varve_receipts WHERE number IN
+    (SELECT number FROM varve_receipts ORDER BY number LIMIT ?1) AND recorded_at < ?2`)
+  const selectSnapshot = one<Snapshot>(`SELECT version, fingerprint, state, checksum FROM varve_snapshots
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version <= ?`)
+  const upsertSnapshot = run(`INSERT INTO varve_snapshots
+    (tenant, category, stream_id, version, fingerprint, state, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET version = excluded.version, fingerprint = excluded.fingerprint,
+      state = excluded.state, checksum = excluded.checksum WHERE varve_snapshots.version < excluded.version`)
+  const deleteSnapshot = run(`DELETE FROM varve_snapshots
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version = ?`)
+  const selectStoreId = one<{ readonly id: string }>("SELECT store_id AS id FROM varve_store")
+  const selectDataVersion = one<{ readonly version: number }>("SELECT data_version AS version FROM pragma_data_version")
+
+  return {
+    head: (): Head => selectHead() ?? { position: 0, recordedAtMillis: 0 },
+    version: ({ category, id, tenant }: StreamId): Version => selectVersion(tenant, category, id)?.version ?? 0,
+    event: ({ category, id, tenant }: StreamId, version: Version) => selectEvent(tenant, category, id, version),
+    versionAt: (position: number) => selectVersionAt(position)?.version,
+    insertEvent: ({ position, recordedAtMillis, stream, version }: Place, event: New) =>
+      insertEvent(
+        position,
+        stream.tenant,
+        stream.category,
+        stream.id,
+        version,
+        event.type,
+        event.schemaVersion,
+        event.eventId,
+        recordedAtMillis,
+        event.data,
+        event.metadata
+      ),
+    stream: (
+      { category, id, tenant }: StreamId,
+      bounds: { readonly after: Version; readonly to: Version; readonly limit: number; readonly forwards: boolean }
+    ): ReadonlyArray<Stored> => {
+      const select = bounds.forwards ? selectForwards : selectBackwards
+      return select(tenant, category, id, bounds.after, bounds.to, bounds.limit).map(toStored)
+    },
+    log: (after: number, to: number, limit: number): ReadonlyArray<Stored> =>
+      selectLog(after, to, limit).map(toStored),
+    filteredLog: (after: number, to: number, limit: number, filter: LogFilter): ReadonlyArray<Stored> =>
+      selectFiltered(
+        after,
+        to,
+        listed(filter.tenants),
+        listed(filter.categories),
+        listed(filter.types),
+        limit
+      ).map(toStored),
+    countLog: (after: number, to: number): number => countLog(after, to)!.count,
+    streams: (tenant: string, category: string, after: string, limit: number) =>
+      selectStreams(tenant, category, after, limit),
+    receipt: (stream: StreamId, commandId: string): Receipt | undefined => {
+      const row = selectReceipt(stream.tenant, stream.category, stream.id, commandId)
+      return row && { ...row, stream, position: row.position === null ? undefined : BigInt(row.position) }
+    },
+    insertReceipt: (
+      { position, recordedAtMillis, stream, version }: Omit<Place, "position"> & { readonly position: number | null },
+      { commandId, hash, outcome }: NewReceipt
+    ) => {
+      const { category, id, tenant } = stream
+      return insertReceipt(tenant, category, id, commandId, hash, version, position, outcome, recordedAtMillis)
+    },
+    deleteReceipts: (beforeMillis: number, limit: number): number => deleteReceipts(limit, beforeMillis),
+    snapshot: ({ category, id, tenant }: StreamId, atMost: Version): Snapshot | undefined =>
+      selectSnapshot(tenant, category, id, atMost),
+    upsertSnapshot: ({ category, id, tenant }: StreamId, { checksum, fingerprint, state, version }: Snapshot): boolean =>
+      upsertSnapshot(tenant, category, id, version, fingerprint, state, checksum) > 0,
+    deleteSnapshot: ({ category, id, tenant }: StreamId, version: Version): boolean =>
+      deleteSnapshot(tenant, category, id, version) > 0,
+    storeId: (): string => selectStoreId()!.id,
+    /** Changes when another connection has committed. */
+    dataVersion: (): number => selectDataVersion()!.version
+  }
+}
+
+const toStored = (row: EventRow): Stored => ({ ...row, position: BigInt(row.position) })
+
+const listed = (names: ReadonlyArray<string> | undefined): string | null =>
+  names === undefined ? null : JSON.stringify(names)
