@@ -5,12 +5,13 @@
  * is that of Effect's RpcGroup.
  */
 import { Context, Effect, Layer } from "effect"
-import { AggregateHost, type Behavior, type Definition, type HandleOptions, type Settings } from "./AggregateHost.ts"
+import { AggregateHost, type Behavior, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import * as Command from "./Command.ts"
 import type { Also } from "./Decision.ts"
 import { decide } from "./Decision.ts"
-import { defaultTenant, type Events, type Expected, type PureCodec } from "./Event.ts"
-import type { Aggregates, Evolve, Handlers, NoOthers, ServicesOf, Tagged } from "./internal/types.ts"
+import { defaultTenant, type Events, type Expected, type PureCodec, type StreamId } from "./Event.ts"
+import * as Clients from "./internal/clients.ts"
+import { type Aggregates, type Evolve, type Handlers, type NoOthers, type ServicesOf, type Tagged, untyped } from "./internal/types.ts"
 
 export { decide }
 /** Declares a command: see `Command.make`. */
@@ -101,73 +102,48 @@ export interface ServiceClass<Self, Name extends string, S extends PureCodec, Ev
  * await Effect.runPromise(Effect.provide(program, Live)) // => 5
  * ```
  */
-export const Service = <Self>(): {
-  <
-    const Name extends string,
-    S extends PureCodec,
-    Ev extends Events,
-    const Cs extends ReadonlyArray<Tagged>
-  >(
-    name: Name,
-    protocol: Protocol<S, Ev, Cs>
-  ): ServiceClass<Self, Name, S, Ev, Extract<Cs[number], Command.Any>>
-} => declare
-
-/** The untyped side of `Service`: what its types promise is what these objects are. */
-const declare = (name: string, protocol: Protocol<PureCodec, Events, ReadonlyArray<any>>): any => {
-  const definition: Definition = {
-    name,
-    state: protocol.state,
-    events: protocol.events,
-    commands: protocol.commands,
-    stateVersion: protocol.stateVersion ?? 1
-  }
-  const Base = Context.Service<any, any>()(`varve/aggregate/${name}`)
-  return Object.assign(Base, {
+export const Service = <Self>() =>
+<
+  const Name extends string,
+  S extends PureCodec,
+  Ev extends Events,
+  const Cs extends ReadonlyArray<Tagged>
+>(
+  name: Name,
+  { commands, events, state, stateVersion = 1 }: Protocol<S, Ev, Cs>
+): ServiceClass<Self, Name, S, Ev, Extract<Cs[number], Command.Any>> => {
+  const definition: Definition = { name, state, events, commands: untyped(commands), stateVersion }
+  const Base = Context.Service<Self, unknown>()(`varve/aggregate/${name}`)
+  return untyped(Object.assign(Base, {
     definition,
     behavior: (behavior: Behavior) => behavior,
-    toLayer: (behavior: Behavior, settings: Settings = {}) => Layer.effect(Base, register(definition, behavior, settings)),
-    write: (id: string, events: Also["events"], options?: { readonly expected?: Expected }): Also => ({
+    toLayer: (behavior: Behavior, settings: Settings = {}) =>
+      Layer.effect(Base, Effect.map(register(definition, behavior, settings), facade(definition))),
+    write: (id: string, written: Also["events"], { expected = "any" }: { readonly expected?: Expected } = {}): Also => ({
       category: name,
       id,
-      schema: protocol.events,
-      events,
-      expected: options?.expected ?? "any"
+      schema: events,
+      events: written,
+      expected
     })
-  })
+  }))
 }
 
 const register = Effect.fnUntraced(function*(definition: Definition, behavior: Behavior, settings: Settings) {
   const host = yield* AggregateHost
   const services = yield* Effect.context<never>()
-  const hosted = yield* host.register({ definition, behavior, settings, services })
-  const streamOf = (id: string, tenant = defaultTenant) => ({ tenant, category: definition.name, id })
-  return {
-    of: clients(definition, hosted.execute, streamOf),
-    state: (id: string, options?: { tenant?: string; consistency?: "validated" | "resident" }) =>
-      hosted.state(streamOf(id, options?.tenant), options?.consistency ?? "validated"),
-    stateAt: (id: string, point: any, options?: { tenant?: string }) =>
-      hosted.stateAt(streamOf(id, options?.tenant), point),
-    history: (id: string, options: any = {}) => hosted.history(streamOf(id, options.tenant), options),
-    exists: (id: string, options?: { tenant?: string }) => hosted.exists(streamOf(id, options?.tenant))
-  }
+  return yield* host.register({ definition, behavior, settings, services })
 })
 
-/** Clients of one definition share a prototype; each is one small object, and its methods may be taken off it. */
-const clients = (definition: Definition, execute: any, streamOf: any): any => {
-  const prototype = {}
-  for (const command of definition.commands) {
-    Object.defineProperty(prototype, command.tag, {
-      enumerable: true,
-      get(this: { stream: any; options: HandleOptions & { returning?: string } }) {
-        const { options, stream } = this
-        return (payload: unknown = {}) => {
-          const commit = execute(stream, command, payload, options)
-          return options.returning === "commit" ? commit : Effect.map(commit, ({ reply }: any) => reply)
-        }
-      }
-    })
+/** What an aggregate's Layer provides: the host's functions, each for a stream of this definition. */
+const facade = (definition: Definition) => (hosted: Hosted): Aggregates<unknown, unknown, never> => {
+  const client = Clients.make(definition, hosted.execute)
+  const streamOf = (id: string, tenant = defaultTenant): StreamId => ({ tenant, category: definition.name, id })
+  return {
+    of: (id: string, options: Clients.Options = {}) => untyped(client(streamOf(id, options.tenant), options)),
+    state: (id, { consistency = "validated", tenant } = {}) => hosted.state(streamOf(id, tenant), consistency),
+    stateAt: (id, point, { tenant } = {}) => hosted.stateAt(streamOf(id, tenant), point),
+    history: (id, { tenant, ...range } = {}) => untyped(hosted.history(streamOf(id, tenant), range)),
+    exists: (id, { tenant } = {}) => hosted.exists(streamOf(id, tenant))
   }
-  return (id: string, options: HandleOptions = {}) =>
-    Object.create(prototype, { stream: { value: streamOf(id, options.tenant) }, options: { value: options } })
 }

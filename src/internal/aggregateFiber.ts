@@ -4,6 +4,7 @@
  */
 import { Effect, Option, Result } from "effect"
 import { CommandTimeout, OutcomeUnknown, VersionConflict } from "../AggregateHost.ts"
+import * as Decision from "../Decision.ts"
 import type { Asker } from "./asking.ts"
 import * as Commit from "./commit.ts"
 import * as CurrentState from "./currentState.ts"
@@ -138,4 +139,10 @@ const run = (
 }
 
 /** A validated read: nothing is decided, and the reply is the state. */
-const unchanged = ({ state }: Folded): Verdict => ({ _tag: "Decided", state, events: [], also: [], reply: state })
+const unchanged = ({ state }: Folded): Verdict => ({
+  _tag: "Decided",
+  state,
+  events: [],
+  also: [],
+  decision: Decision.decide([], { reply: state })
+})

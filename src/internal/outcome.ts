@@ -16,7 +16,7 @@ export type Unrecordable = Refusal | TypeError
 /** The outcome as JSON text. */
 export const encode = (command: CommandPlan, verdict: Recordable): Result.Result<string, Unrecordable> => {
   const { data, what } = verdict._tag === "Decided"
-    ? { data: command.success.encode(verdict.reply), what: "reply" }
+    ? { data: command.success.encode(verdict.decision.reply), what: "reply" }
     : { data: command.error.encode(verdict.error), what: "error" }
   if (Result.isFailure(data)) {
     return Result.fail(new TypeError(`The ${what} of "${command.tag}" does not fit its schema: ${data.failure}`))

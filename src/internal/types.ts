@@ -1,6 +1,5 @@
 /**
- * The machinery of types behind `Aggregate`. Nothing here runs; the one cast that joins it to the untyped host hides
- * in `Aggregate`'s overloads.
+ * The machinery of types behind `Aggregate`, and the one cast that joins it to the untyped host.
  */
 import type { Effect, Stream } from "effect"
 import type {
@@ -16,6 +15,12 @@ import type {
 import type * as Command from "../Command.ts"
 import type { Decision } from "../Decision.ts"
 import type { Recorded } from "../Event.ts"
+
+/**
+ * Says that an untyped value is what the types promise. It joins the typed face of an aggregate to the host, which
+ * handles aggregates of all types alike.
+ */
+export const untyped = <A>(value: unknown): A => value as A
 
 /** Any tagged value. The constraint of a command array must not mention schemas: else it replaces their defaults. */
 export interface Tagged {
@@ -47,7 +52,7 @@ export type ServicesOf<H> = {
 }[keyof H]
 
 /** A command without fields takes no argument; one whose fields are all optional takes an optional one. */
-type Arguments<Input> = {} extends Input ? (keyof Input extends never ? [] : [payload?: Input]) : [payload: Input]
+export type Arguments<Input> = {} extends Input ? (keyof Input extends never ? [] : [payload?: Input]) : [payload: Input]
 
 /** What sends commands to one aggregate. */
 export type Client<C extends Command.Any, Returning extends "reply" | "commit"> = {

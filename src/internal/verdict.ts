@@ -19,7 +19,8 @@ export interface Decided {
   readonly state: unknown
   readonly events: ReadonlyArray<Event.New>
   readonly also: ReadonlyArray<Write>
-  readonly reply: unknown
+  /** As the handler gave it. */
+  readonly decision: Decision<unknown, unknown>
 }
 
 /**
@@ -96,7 +97,7 @@ const judge = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   if (isVerdict(also)) return also
   try {
     const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
-    return { _tag: "Decided", state, events, also, reply: decision.reply }
+    return { _tag: "Decided", state, events, also, decision }
   } catch (error) {
     return died(error)
   }
