@@ -1,0 +1,106 @@
+/**
+ * `npm start`: the orders of the example on an embedded store, with demo traffic, as a worker that drains when it is
+ * asked to stop and goes on where it stopped. `npm start -- run …` carries out a file of commands instead.
+ */
+import { Clock, Effect, Metric, type Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { main } from "varve/cli/Main"
+import * as RunCommand from "varve/cli/RunCommand"
+import * as StatusLine from "varve/cli/StatusLine"
+import * as StoreFlags from "varve/cli/StoreFlags"
+import { EventStore } from "varve/EventStore"
+import * as Store from "varve/Store"
+import * as Worker from "varve/Worker"
+import { OrdersLive } from "./orders/Orders.ts"
+import * as Traffic from "./orders/traffic.ts"
+
+let drained = false
+
+const flags = {
+  ...StoreFlags.flags,
+  rate: Flag.Int("rate").pipe(
+    Flag.withDescription("About how many commands a second the demo sends, 1 to 1,000"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
+    Flag.withDefault(100)
+  ),
+  seed: Flag.String("seed").pipe(
+    Flag.withDescription("What the demo's customers do follows from it"),
+    Flag.withDefault("varve")
+  )
+}
+
+interface Input {
+  readonly rate: number
+  readonly seed: string
+  readonly store: Option.Option<string>
+  readonly url: Option.Option<string>
+}
+
+/** Runs until it is interrupted. The store is the last to close, so the last word can say where the log ends. */
+const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
+  const choice = yield* StoreFlags.choose({ store, url }, "orders")
+  const status = StatusLine.make(process.stderr)
+  const tally = Traffic.makeTally()
+  const working = Effect.fnUntraced(function*(from: bigint) {
+    return yield* status.during(describe(tally, from), Traffic.run({ seed, rate, tally }))
+  }, Effect.provide(Worker.layer({ aggregates: [OrdersLive] })))
+  const farewell = Effect.gen(function*() {
+    const position = yield* (yield* EventStore).head
+    yield* status.say(`Drained after ${count(tally.commands)} commands; the log ends at ${count(position)}.`)
+    yield* status.say("Start again, and it goes on from there.")
+    drained = true
+  })
+  yield* Effect.gen(function*() {
+    const position = yield* (yield* EventStore).head
+    const where = choice.store === "sqlite" ? choice.url : "memory"
+    yield* status.say(`Orders on ${where}, from position ${count(position)} on. Ctrl-C drains and stops.`)
+    yield* Effect.ensuring(working(position), Effect.ignore(farewell))
+  }).pipe(Effect.provide(Store.layer(choice)))
+})
+
+/** Commands a second since it was last asked, aggregates in memory, events, the log's end, and how long commands take. */
+const describe = (tally: Traffic.Tally, from: bigint) => {
+  let last = { millis: 0, commands: 0 }
+  return Effect.gen(function*() {
+    const millis = yield* Clock.currentTimeMillis
+    const position = yield* (yield* EventStore).head
+    const rate = ((tally.commands - last.commands) * 1_000) / (millis - last.millis)
+    last = { millis, commands: tally.commands }
+    return [
+      `${count(Math.round(rate))} commands/s`,
+      `${count(yield* active)} active`,
+      `${count(position - from)} events`,
+      `position ${count(position)}`,
+      `p50 ${quantile(tally.latencies, 0.5)} ms`,
+      `p99 ${quantile(tally.latencies, 0.99)} ms`
+    ].join(" · ")
+  })
+}
+
+/** What the runtime's gauge says. */
+const active = Effect.map(Metric.snapshot, (metrics) =>
+  metrics.reduce((sum, { id, state, type }) =>
+    id === "varve_aggregates_active" && type === "Gauge" ? sum + Number(state.value) : sum, 0))
+
+const quantile = (values: ReadonlyArray<number>, q: number): string => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[Math.floor((sorted.length - 1) * q)] ?? 0).toFixed(1)
+}
+
+const count = (value: number | bigint): string => value.toLocaleString("en-US")
+
+main(
+  Command.make("varve", flags, start).pipe(
+    Command.withDescription(
+      "Runs the orders of the example as a worker on an embedded store, with demo traffic. It drains on Ctrl-C or " +
+        "SIGTERM, and goes on where it stopped. With `run` it carries out a file of commands instead."
+    ),
+    Command.withSubcommands([RunCommand.command]),
+    Command.withExamples([
+      { command: "npm start", description: "Orders on ./data/orders.sqlite" },
+      { command: "npm start -- --store memory --rate 500", description: "In memory, with more traffic" },
+      { command: "npm start -- run --help", description: "How to carry out a file of commands" }
+    ])
+  ),
+  { version: "0.1.0", drained: () => drained }
+)

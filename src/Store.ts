@@ -1,0 +1,83 @@
+/**
+ * Which store: chosen by name, from flags or from the environment, for programs that leave the choice to whoever runs
+ * them.
+ */
+import { Config, Effect, Layer, Option, Schema } from "effect"
+import type { EventStore, StoreUnavailable } from "./EventStore.ts"
+import * as Memory from "./memory/Memory.ts"
+import type { SnapshotStore } from "./SnapshotStore.ts"
+import * as Sqlite from "./sqlite/Sqlite.ts"
+
+/** The stores there are, by the names that are allowed. */
+export const names = ["memory", "sqlite"] as const
+
+/** A store, and where it is. */
+export type Choice =
+  | { readonly store: "memory" }
+  | { readonly store: "sqlite"; readonly url: string }
+
+/** The choice of a store is unknown or incomplete; `problem` names what is allowed. */
+export class StoreNotChosen extends Schema.TaggedError<StoreNotChosen>()("StoreNotChosen", {
+  problem: Schema.String
+}) {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** What was given: a name, and the URL that goes with it. */
+export interface Given {
+  readonly store: Option.Option<string>
+  readonly url: Option.Option<string>
+}
+
+/** Makes a choice of what was given. `StoreNotChosen` says what is missing, unknown, or too much. */
+export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotChosen> => {
+  if (Option.isNone(store)) {
+    return notChosen(`No store is chosen. Set VARVE_STORE, or --store, to one of: ${names.join(", ")}.`)
+  }
+  switch (store.value) {
+    case "memory":
+      return Option.isNone(url)
+        ? Effect.succeed({ store: "memory" })
+        : notChosen(`The store "memory" takes no url, but one was given: leave it out, or choose sqlite.`)
+    case "sqlite":
+      return Option.isSome(url) && url.value !== ""
+        ? Effect.succeed({ store: "sqlite", url: url.value })
+        : notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL, or --url, to its name.`)
+    default:
+      return notChosen(`Unknown store "${store.value}". Allowed: ${names.join(", ")}.`)
+  }
+}
+
+/** The stores of a choice. */
+export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, StoreUnavailable> =>
+  choice.store === "memory" ? Memory.layer : Sqlite.layer({ filename: choice.url })
+
+/** What the environment gives: `VARVE_STORE` and `VARVE_STORE_URL`. */
+export const config: Config.Config<Given> = Config.all({
+  store: Config.option(Config.String("VARVE_STORE")),
+  url: Config.option(Config.String("VARVE_STORE_URL"))
+})
+
+/**
+ * The stores that the environment chooses: `VARVE_STORE` is memory or sqlite, `VARVE_STORE_URL` the file of sqlite.
+ *
+ * @example
+ * ```ts
+ * import { ConfigProvider, Effect, Layer } from "effect"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Store from "varve/Store"
+ *
+ * const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ VARVE_STORE: "memory" }))
+ * const head = Effect.flatMap(EventStore, (store) => store.head)
+ *
+ * await Effect.runPromise(Effect.provide(head, Store.layerConfig.pipe(Layer.provide(environment)))) // => 0n
+ * ```
+ */
+export const layerConfig: Layer.Layer<
+  EventStore | SnapshotStore,
+  StoreUnavailable | StoreNotChosen | Config.ConfigError
+> = Layer.unwrap(Effect.map(Effect.flatMap(config, choose), layer))
+
+const notChosen = (problem: string) => Effect.fail(new StoreNotChosen({ problem }))

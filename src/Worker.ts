@@ -1,0 +1,108 @@
+/**
+ * The worker: aggregates with everything that a long-lived process owes them, as one Layer for the user's own program.
+ *
+ * It runs what it is given on the store that is provided, looks after the log (an auditor that counts it, and pruning
+ * of old receipts), and drains when its scope closes.
+ */
+import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
+import type { AggregateHost } from "./AggregateHost.ts"
+import * as AggregateRuntime from "./AggregateRuntime.ts"
+import type { Position } from "./Event.ts"
+import { EventStore, type LogGap, type StoreUnavailable } from "./EventStore.ts"
+import type { SnapshotStore } from "./SnapshotStore.ts"
+
+/** The Layer of an aggregate, whatever it provides and its handlers need. */
+type AnyAggregate = Layer.Layer<never, any, any>
+
+/** What a worker runs, and how. */
+export interface Options<Aggregates extends readonly [AnyAggregate, ...ReadonlyArray<AnyAggregate>]> {
+  /** What `Aggregate.toLayer` made. */
+  readonly aggregates: Aggregates
+  /** See `AggregateRuntime.Options`. */
+  readonly maxActive?: number | undefined
+  /** How long receipts are kept, so that a repeated command gets its first answer; 7 days unless given. */
+  readonly receiptsKept?: Duration.Input | undefined
+}
+
+/**
+ * A worker. Provide a store to it; launch it with `Layer.launch`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Worker from "varve/Worker"
+ *
+ * const LampEvent = Event.union({ Switched: {} })
+ * class Lamps extends Aggregate.Service<Lamps>()("Lamp", {
+ *   state: Schema.Struct({ on: Schema.Boolean }),
+ *   events: LampEvent,
+ *   commands: [Aggregate.command("toggle", { success: Schema.Boolean })]
+ * }) {}
+ * const LampsLive = Lamps.toLayer({
+ *   initial: { on: false },
+ *   evolve: { Switched: ({ on }) => ({ on: !on }) },
+ *   handlers: { toggle: ({ state }) => Aggregate.decide([LampEvent.cases.Switched.make({})], { reply: !state.on }) }
+ * })
+ *
+ * const Live = Worker.layer({ aggregates: [LampsLive] }).pipe(Layer.provide(Memory.layer))
+ * const program = Effect.flatMap(Lamps, (lamps) => lamps.of("hall").toggle())
+ *
+ * await Effect.runPromise(Effect.provide(program, Live)) // => true
+ * ```
+ */
+export const layer = <const Aggregates extends readonly [AnyAggregate, ...ReadonlyArray<AnyAggregate>]>(
+  { aggregates, maxActive, receiptsKept = "7 days" }: Options<Aggregates>
+): Layer.Layer<
+  Layer.Success<Aggregates[number]>,
+  Layer.Error<Aggregates[number]>,
+  Exclude<Layer.Services<Aggregates[number]>, AggregateHost> | EventStore | SnapshotStore
+> =>
+  Layer.mergeAll(...aggregates).pipe(
+    Layer.provide(AggregateRuntime.layerWith({ maxActive })),
+    Layer.merge(Layer.effectDiscard(Effect.forkScoped(audit))),
+    Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(Duration.fromInputUnsafe(receiptsKept)))))
+  )
+
+const gaps = Metric.counter("varve_log_gaps_total", {
+  description: "Holes that the auditor found in the log; 0 in health",
+  incremental: true
+})
+
+/** Counts the log as it grows, from its beginning once and then what is new every 10 seconds. */
+const audit = Effect.gen(function*() {
+  const store = yield* EventStore
+  let position: Position = 0n
+  const step = Effect.flatMap(Effect.suspend(() => store.audit(position)), (reached) => {
+    const more = reached > position
+    position = reached
+    return Effect.succeed(more)
+  })
+  yield* step.pipe(
+    Effect.repeat({ while: (more) => more }),
+    Effect.catch(alarm),
+    Effect.repeat(Schedule.spaced("10 seconds"))
+  )
+})
+
+/** A hole is damage that nobody may pass over in silence; a store that is away for a while is not. */
+const alarm = (problem: LogGap | StoreUnavailable) =>
+  problem._tag === "LogGap"
+    ? Effect.andThen(Metric.update(gaps, 1), Effect.logError(problem.message))
+    : Effect.logDebug(problem.message)
+
+const prunedAtOnce = 1_000
+
+/** Forgets receipts that are older, in pages, every hour. */
+const pruneReceipts = Effect.fnUntraced(function*(kept: Duration.Duration) {
+  const store = yield* EventStore
+  const page = Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
+    store.pruneReceipts({ beforeMillis: nowMillis - Duration.toMillis(kept), limit: prunedAtOnce }))
+  yield* page.pipe(
+    Effect.repeat({ while: (count) => count === prunedAtOnce }),
+    Effect.catch(({ message }) => Effect.logDebug(message)),
+    Effect.repeat(Schedule.spaced("1 hour"))
+  )
+})

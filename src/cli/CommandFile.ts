@@ -1,0 +1,148 @@
+/**
+ * A file of commands, one JSON value a line, plain or gzipped, or standard input: read in bounded memory, however long
+ * the file or a line of it.
+ */
+import { NodeStream } from "@effect/platform-node"
+import { Data, Effect, Option, Stream } from "effect"
+import { createHash } from "node:crypto"
+import { createReadStream, statSync } from "node:fs"
+import { pipeline, type Readable, Transform } from "node:stream"
+import { createGunzip } from "node:zlib"
+
+/** A line of the file, counted from 1; empty ones are left out. A `problem` says why its text cannot be used. */
+export interface Line {
+  readonly number: number
+  readonly text: string
+  readonly problem: string | undefined
+}
+
+/** Where the commands come from, and what is known of them beforehand. */
+export interface CommandFile {
+  /** Names the batch: command ids are this and the line's number. */
+  readonly batch: string
+  /** How many lines there are; unknown for standard input. */
+  readonly count: Option.Option<number>
+  readonly lines: Stream.Stream<Line, UnreadableFile>
+}
+
+/** The file cannot be read; `problem` says why and what to do. */
+export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** A longer line is bad; it is skipped without being held in memory. */
+export const lineBytesMax = 4 * 1024 * 1024
+
+/**
+ * Opens a file. It is read once beforehand, to count its lines and to name the batch by the SHA-256 of its content: the
+ * same content is the same batch, under whatever name.
+ */
+export const open = Effect.fnUntraced(function*(path: string): Effect.fn.Return<CommandFile, UnreadableFile> {
+  yield* Effect.try({ try: () => refuseFolder(path), catch: unreadable(path) })
+  const { batch, count } = yield* survey(path)
+  return { batch, count: Option.some(count), lines: lines(content(path), path) }
+})
+
+/** Standard input, once. Its batch has a given name, since its content is not known beforehand. */
+export const standardInput = (batch: string): CommandFile => ({
+  batch,
+  count: Option.none(),
+  lines: lines(() => process.stdin, "standard input")
+})
+
+const refuseFolder = (path: string): void => {
+  if (statSync(path).isDirectory()) throw new Error("it is a folder")
+}
+
+const unreadable = (path: string) => (cause: unknown): UnreadableFile => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  const problem = code === "ENOENT"
+    ? "there is no such file"
+    : code === "EACCES"
+    ? "it may not be read"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause)
+  return new UnreadableFile({ problem: `Cannot read ${path}: ${problem}.` })
+}
+
+/** The bytes of a file, unpacked if it is gzipped; `watch` sees them as they are on disk. */
+const content = (path: string, watch: (chunk: Uint8Array) => void = () => {}) => (): Readable => {
+  const watched = new Transform({
+    transform: (chunk: Uint8Array, _encoding, done) => {
+      watch(chunk)
+      done(null, chunk)
+    }
+  })
+  // A failure of one is a failure of the last, which is the one that is read.
+  const failed = () => {}
+  return path.endsWith(".gz")
+    ? pipeline(createReadStream(path), watched, createGunzip(), failed)
+    : pipeline(createReadStream(path), watched, failed)
+}
+
+const survey = (path: string): Effect.Effect<{ readonly batch: string; readonly count: number }, UnreadableFile> =>
+  Effect.suspend(() => {
+    const hash = createHash("sha256")
+    const count = Stream.runCount(lines(content(path, (chunk) => hash.update(chunk)), path))
+    return Effect.map(count, (count) => ({ batch: hash.digest("hex"), count }))
+  })
+
+const lines = (source: () => Readable, path: string): Stream.Stream<Line, UnreadableFile> =>
+  Stream.suspend(() => {
+    const splitter = makeSplitter()
+    const chunks = NodeStream.fromReadable<Uint8Array, UnreadableFile>({ evaluate: source, onError: unreadable(path) })
+    return Stream.concat(
+      Stream.flatMap(chunks, (chunk) => Stream.fromIterable(splitter.push(chunk))),
+      Stream.suspend(() => Stream.fromIterable(splitter.end()))
+    ).pipe(Stream.filter(({ problem, text }) => text !== "" || problem !== undefined))
+  })
+
+const newline = 10
+
+/** Cuts bytes into lines. Bytes, because a character may be cut in two by a chunk and a line may hold no text at all. */
+const makeSplitter = () => {
+  let pending: Array<Uint8Array> = []
+  let bytes = 0
+  let number = 0
+  const cut = (): Line => {
+    const line = toLine(++number, pending, bytes)
+    pending = []
+    bytes = 0
+    return line
+  }
+  const keep = (part: Uint8Array) => {
+    bytes += part.length
+    if (bytes <= lineBytesMax) pending.push(part)
+    else pending = []
+  }
+  return {
+    push: (chunk: Uint8Array): ReadonlyArray<Line> => {
+      const found: Array<Line> = []
+      let start = 0
+      for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+        keep(chunk.subarray(start, end))
+        found.push(cut())
+        start = end + 1
+      }
+      if (start < chunk.length) keep(chunk.slice(start))
+      return found
+    },
+    end: (): ReadonlyArray<Line> => (bytes > 0 ? [cut()] : [])
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const toLine = (number: number, parts: ReadonlyArray<Uint8Array>, bytes: number): Line => {
+  if (bytes > lineBytesMax) {
+    return { number, text: "", problem: `it is longer than ${lineBytesMax} bytes` }
+  }
+  try {
+    return { number, text: utf8.decode(Buffer.concat(parts)).trim(), problem: undefined }
+  } catch {
+    return { number, text: "", problem: "it is not valid UTF-8" }
+  }
+}

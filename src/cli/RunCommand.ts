@@ -1,0 +1,104 @@
+/**
+ * `run`: carries out a file of commands and ends with a summary.
+ */
+import { Data, Effect, Layer, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+import { problemOf } from "../internal/codec.ts"
+import * as Store from "../Store.ts"
+import * as Worker from "../Worker.ts"
+import { type App, isApp } from "./App.ts"
+import * as CommandFile from "./CommandFile.ts"
+import * as Run from "./Run.ts"
+import * as StatusLine from "./StatusLine.ts"
+import * as StoreFlags from "./StoreFlags.ts"
+import * as Summary from "./Summary.ts"
+
+/** The module that `--app` names cannot be used; `problem` says why and what it needs. */
+export class UnusableApp extends Data.TaggedError("UnusableApp")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** Standard input was named without a name for its batch. */
+export class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
+  override get message() {
+    return "Commands from standard input need a name of their own: give --batch NAME, and the same name to repeat them."
+  }
+}
+
+const flags = {
+  ...StoreFlags.flags,
+  app: Flag.String("app").pipe(
+    Flag.withDescription("The module whose default export is the app, made by App.make"),
+    Flag.withMetavar("FILE")
+  ),
+  commands: Flag.String("commands").pipe(
+    Flag.withDescription("The commands: one JSON value a line, .ndjson or .ndjson.gz, or - for standard input"),
+    Flag.withMetavar("FILE")
+  ),
+  batch: Flag.String("batch").pipe(
+    Flag.withDescription("Names the commands of standard input; a file is named by its content"),
+    Flag.withMetavar("NAME"),
+    Flag.optional
+  ),
+  strict: Flag.Boolean("strict").pipe(Flag.withDescription("Stop at the first bad line"), Flag.withDefault(false)),
+  concurrency: Flag.Int("concurrency").pipe(
+    Flag.withDescription("How many lines may be under way at once, 1 to 10,000"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
+    Flag.withDefault(64)
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print the summary as JSON on standard output"),
+    Flag.withDefault(false)
+  )
+}
+
+/** The `run` command. */
+export const command = Command.make(
+  "run",
+  flags,
+  Effect.fnUntraced(function*({ app: appFile, batch, commands, concurrency, json, store, strict, url }) {
+    const app = yield* load(appFile)
+    const choice = yield* StoreFlags.choose({ store, url }, app.name)
+    const status = StatusLine.make(process.stderr)
+    const file = yield* open(commands, batch)
+    const live = Worker.layer({ aggregates: [app.aggregates] }).pipe(Layer.provideMerge(Store.layer(choice)))
+    yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
+    const summary = yield* Effect.provide(Run.run(app, file, { strict, concurrency }, status), live)
+    yield* Effect.sync(() => void process.stdout.write(`${json ? JSON.stringify(summary) : Summary.format(summary)}\n`))
+  })
+).pipe(
+  Command.withDescription(
+    "Carry out a file of commands. Each line is one command; its id is the SHA-256 of the file's content and the " +
+      "number of the line, so a file that is run again, after a crash or by mistake, changes nothing that is done. " +
+      "Bad lines are reported and counted and stop nothing, unless --strict."
+  ),
+  Command.withShortDescription("Carry out a file of commands"),
+  Command.withExamples([
+    {
+      command: "npm start -- run --app examples/expenses/app.ts --commands examples/expenses/fixture.ndjson",
+      description: "Carry out a file on ./data/expenses.sqlite"
+    },
+    {
+      command: "gunzip -c log.ndjson.gz | npm start -- run --app app.ts --commands - --batch monday --store memory --json",
+      description: "Carry out standard input in memory; the summary is JSON"
+    }
+  ])
+)
+
+const load = Effect.fnUntraced(function*(file: string): Effect.fn.Return<App<unknown>, UnusableApp> {
+  const module = yield* Effect.tryPromise({
+    try: (): Promise<{ readonly default?: unknown }> => import(pathToFileURL(resolve(file)).href),
+    catch: (cause) => new UnusableApp({ problem: `Cannot load the app ${file}: ${problemOf(cause)}` })
+  })
+  if (isApp(module.default)) return module.default
+  return yield* new UnusableApp({ problem: `${file} has no app: its default export must be made by App.make.` })
+})
+
+const open = (commands: string, batch: Option.Option<string>) => {
+  if (commands !== "-") return CommandFile.open(commands)
+  return Option.isSome(batch) ? Effect.succeed(CommandFile.standardInput(batch.value)) : Effect.fail(new BatchMissing())
+}

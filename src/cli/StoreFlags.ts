@@ -1,0 +1,40 @@
+/**
+ * The flags that choose a store, before the environment does.
+ */
+import { type Config, Effect, Option } from "effect"
+import { Flag } from "effect/cli"
+import { mkdirSync } from "node:fs"
+import * as Store from "../Store.ts"
+
+/** `--store` and `--url`. */
+export const flags = {
+  store: Flag.String("store").pipe(
+    Flag.withDescription(`Which store: ${Store.names.join(" or ")} (or VARVE_STORE)`),
+    Flag.withMetavar("NAME"),
+    Flag.optional
+  ),
+  url: Flag.String("url").pipe(
+    Flag.withDescription("Where it is; for sqlite the file (or VARVE_STORE_URL)"),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  )
+}
+
+const folder = "data"
+
+/**
+ * The store that flags or environment choose; without any choice, a SQLite file of this name in `./data`, which is made
+ * if need be. A flag goes before the environment, and a store named by a flag takes no URL from there but its own.
+ */
+export const choose = Effect.fnUntraced(function*(
+  given: Store.Given,
+  name: string
+): Effect.fn.Return<Store.Choice, Store.StoreNotChosen | Config.ConfigError> {
+  const environment = yield* Store.config
+  const store = Option.orElse(given.store, () => environment.store)
+  const inherits = Option.isNone(given.store) || given.store.value !== "memory"
+  const url = Option.orElse(given.url, () => inherits ? environment.url : Option.none())
+  if (Option.isSome(store) || Option.isSome(url)) return yield* Store.choose({ store, url })
+  yield* Effect.sync(() => mkdirSync(folder, { recursive: true }))
+  return { store: "sqlite", url: `${folder}/${name}.sqlite` }
+})

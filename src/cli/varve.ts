@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+/**
+ * The command line of Varve.
+ */
+import { Command } from "effect/cli"
+import { main } from "./Main.ts"
+import * as RunCommand from "./RunCommand.ts"
+
+const varve = Command.make("varve").pipe(
+  Command.withDescription("An event-sourcing runtime for TypeScript on Effect"),
+  Command.withSubcommands([RunCommand.command])
+)
+
+main(varve, { version: "0.1.0" })
