@@ -42,8 +42,8 @@ export type Handlers<S, Ev, C extends Command.Any> = {
   readonly [K in C as K["tag"]]: (context: HandlerContext<S, K["payload"]["Type"]>) => Handled<Ev, K>
 }
 
-/** Refuses what is not a command's name. */
-export type NoOthers<H, Names> = { readonly [K in Exclude<keyof H, Names>]: never }
+/** Refuses what is not a command's name, and says so in the compiler's message. */
+export type NoOthers<H, Names> = { readonly [K in Exclude<keyof H, Names>]: "no command of this aggregate has this name" }
 
 /** What the handlers use: it becomes a requirement of the Layer. */
 export type ServicesOf<H> = {

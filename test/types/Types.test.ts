@@ -1,0 +1,84 @@
+/**
+ * What must not compile does not, and the last line of its message says why in words that help.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { basename, join } from "node:path"
+
+const refused: Readonly<Record<string, string>> = {
+  AsyncHandler:
+    "Type 'Promise<Decision<never, void>>' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
+  ExtraHandler:
+    "Type '() => Decision<never, void>' is not assignable to type '\"no command of this aggregate has this name\"'.",
+  ForeignEvent:
+    "Property 'carrier' is missing in type '{ readonly _tag: \"MoneyDeposited\"; readonly cents: number; readonly note?: string; }' but required in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }'.",
+  ForgottenReply:
+    "Type 'void' is not assignable to type '{ readonly totalCents: number; }'.",
+  HandlerOfNothing:
+    "Type 'void' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
+  MissingEvolveCase:
+    "Property 'OrderShipped' is missing in type '{ OrderPlaced: () => { readonly status: \"placed\"; }; }' but required in type 'Evolve<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",
+  MissingHandler:
+    "Property 'touch' is missing in type '{ place: () => Decision<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }, { totalCents: number; }>; ship: () => Decision<never, void>; note: () => Decision<never, void>; }' but required in type 'Handlers<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<...> | ... 2 more ... | Command<...>>'.",
+  MissingLayer:
+    "Type 'Orders' is not assignable to type 'never'.",
+  MissingStore:
+    "Type 'EventStore' is not assignable to type 'never'.",
+  OptionAsPayload:
+    "Expected 0 arguments, but got 1.",
+  PayloadMissing:
+    "Expected 1 arguments, but got 0.",
+  Thenable:
+    "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
+  UndeclaredError:
+    "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
+  WrongReply:
+    "Property 'totalCents' is missing in type '{ total: number; }' but required in type '{ readonly totalCents: number; }'."
+}
+
+const root = join(import.meta.dirname, "../..")
+
+/** The last line of the message of each file's diagnostics, by the file's name. */
+const diagnose = (): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const compiler = join(root, "node_modules/typescript/bin/tsc")
+  const { stdout } = spawnSync(process.execPath, [compiler, "-p", import.meta.dirname, "--pretty", "false"], {
+    cwd: root,
+    encoding: "utf8"
+  })
+  const found = new Map<string, Array<string>>()
+  let current: Array<string> = []
+  for (const line of stdout.split("\n").filter((line) => line !== "")) {
+    const [, file, message] = /^(\S+?)\(\d+,\d+\): error TS\d+: (.*)$/.exec(line) ?? []
+    if (file === undefined) {
+      current[current.length - 1] = line.trim()
+    } else {
+      const name = basename(file, ".ts")
+      current = found.get(name) ?? []
+      found.set(name, current)
+      current.push(message!)
+    }
+  }
+  return found
+}
+
+describe("types", () => {
+  const diagnostics = diagnose()
+
+  it("compile where they are pinned exactly", () => {
+    assert.deepStrictEqual(diagnostics.get("exact") ?? [], [])
+    assert.deepStrictEqual(diagnostics.get("Orders") ?? [], [])
+  })
+
+  it("are refused in every file of the folder, and nowhere else", () => {
+    const files = readdirSync(join(import.meta.dirname, "refused")).map((file) => basename(file, ".ts"))
+    assert.deepStrictEqual(files.toSorted(), Object.keys(refused).toSorted())
+    assert.deepStrictEqual([...diagnostics.keys()].toSorted(), Object.keys(refused).toSorted())
+  })
+
+  for (const [name, lastLine] of Object.entries(refused)) {
+    it(`refuse ${name} with a message that helps`, () => {
+      assert.deepStrictEqual(diagnostics.get(name), [lastLine])
+    })
+  }
+})

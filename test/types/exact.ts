@@ -1,0 +1,96 @@
+/**
+ * The types that users see, pinned exactly: this file compiles, or they have changed.
+ */
+import { Effect, type Layer, type Stream } from "effect"
+import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
+import * as AggregateRuntime from "varve/AggregateRuntime"
+import type { Recorded } from "varve/Event"
+import type { EventStore, StoreUnavailable } from "varve/EventStore"
+import * as Memory from "varve/memory/Memory"
+import type { SnapshotStore } from "varve/SnapshotStore"
+import type { SqlClient } from "effect/sql"
+import * as Sqlite from "varve/sqlite/Sqlite"
+import * as Worker from "varve/Worker"
+import {
+  type AlreadyPlaced,
+  Carriers,
+  evolve,
+  handlers,
+  initial,
+  NotShippable,
+  type OrderEvent,
+  Orders,
+  OrderShipped
+} from "./Orders.ts"
+import * as Aggregate from "varve/Aggregate"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+const is = <T extends true>(): T | void => {}
+
+// ── clients
+
+export const clients = Effect.gen(function*() {
+  const orders = yield* Orders
+  const one = orders.of("o-1")
+  type Client = typeof one
+  is<Equal<keyof Client, "place" | "ship" | "note" | "touch">>()
+  is<Equal<Parameters<Client["place"]>, [payload: { readonly totalCents: number }]>>()
+  is<
+    Equal<
+      ReturnType<Client["place"]>,
+      Effect.Effect<{ readonly totalCents: number }, AlreadyPlaced | CommandFailed, never>
+    >
+  >()
+  is<Equal<ReturnType<Client["ship"]>, Effect.Effect<void, AlreadyPlaced | NotShippable | CommandFailed, never>>>()
+  is<Equal<Parameters<Client["note"]>, [payload?: { readonly text?: string }]>>()
+  is<Equal<Parameters<Client["touch"]>, []>>()
+  is<Equal<ReturnType<Client["touch"]>, Effect.Effect<void, CommandFailed, never>>>()
+
+  const committing = orders.of("o-1", { commandId: "c-1", returning: "commit" })
+  is<
+    Equal<
+      ReturnType<(typeof committing)["place"]>,
+      Effect.Effect<Commit<{ readonly totalCents: number }>, AlreadyPlaced | CommandFailed, never>
+    >
+  >()
+
+  type State = { readonly status: "new" | "placed" | "shipped" }
+  const state = orders.state("o-1")
+  is<Equal<typeof state, Effect.Effect<State, CommandFailed, never>>>()
+  const stateAt = orders.stateAt("o-1", { version: 1 })
+  is<Equal<typeof stateAt, Effect.Effect<StateAt<State>, CommandFailed, never>>>()
+  const history = orders.history("o-1")
+  is<Equal<typeof history, Stream.Stream<Recorded<typeof OrderEvent.Type>, CommandFailed, never>>>()
+  const exists = orders.exists("o-1")
+  is<Equal<typeof exists, Effect.Effect<boolean, CommandFailed, never>>>()
+})
+
+// ── Layers
+
+const Plain = Orders.toLayer({ initial, evolve, handlers })
+is<Equal<typeof Plain, Layer.Layer<Orders, never, AggregateHost>>>()
+
+const Asking = Orders.toLayer({
+  initial,
+  evolve,
+  handlers: {
+    ...handlers,
+    ship: Effect.fnUntraced(function*({ payload, state }) {
+      if (!(yield* (yield* Carriers).known(payload.carrier))) return yield* new NotShippable({ status: state.status })
+      return Aggregate.decide([OrderShipped.make(payload)])
+    })
+  }
+})
+is<Equal<typeof Asking, Layer.Layer<Orders, never, AggregateHost | Carriers>>>()
+
+is<Equal<typeof AggregateRuntime.layer, Layer.Layer<AggregateHost, never, EventStore | SnapshotStore>>>()
+is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore, never, never>>>()
+is<
+  Equal<
+    ReturnType<typeof Sqlite.layer>,
+    Layer.Layer<EventStore | SnapshotStore | SqlClient.SqlClient, StoreUnavailable, never>
+  >
+>()
+
+const worker = Worker.layer({ aggregates: [Asking] })
+is<Equal<typeof worker, Layer.Layer<Orders, never, Carriers | EventStore | SnapshotStore>>>()

@@ -1,0 +1,3 @@
+import * as Aggregate from "varve/Aggregate"
+import { evolve, handlers, initial, Orders } from "../Orders.ts"
+Orders.toLayer({ initial, evolve, handlers: { ...handlers, touch: async () => Aggregate.decide([]) } })

@@ -1,0 +1,2 @@
+import { evolve, handlers, initial, Orders } from "../Orders.ts"
+Orders.toLayer({ initial, evolve, handlers: { ...handlers, tuch: handlers.touch } })
