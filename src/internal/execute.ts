@@ -75,11 +75,20 @@ const send = (self: Registration, sealed: Sealed): Answering => {
     return fail(new MailboxFull({ ...where(stream), capacity: self.capacity.maxActive, of: "maxActive" }))
   }
   const asker = Context.get(context, Asking.CurrentAsker)
-  const path = asker?.running ? Asking.ring(asker.resident, resident) : undefined
-  if (path !== undefined) return fail(new AskRing({ ...where(stream), path }))
-  const posted = post(self, resident, sealed)
-  if (Exit.isExit(posted)) return posted
-  return asker?.running ? askedBy(asker.resident, resident, posted) : posted
+  return asker?.running ? ask(self, asker.resident, resident, sealed) : post(self, resident, sealed)
+}
+
+/** A handler's question. It counts as waiting before it is posted: the answer may be in the making at once. */
+const ask = (
+  self: Registration,
+  asker: Resident.Resident,
+  asked: Resident.Resident,
+  sealed: Sealed
+): Answering => {
+  const path = Asking.ring(asker, asked)
+  if (path !== undefined) return fail(new AskRing({ ...where(asked.stream), path }))
+  const answered = Asking.wait(asker, asked)
+  return Effect.ensuring(post(self, asked, sealed), Effect.sync(answered))
 }
 
 /** Puts the envelope into the mailbox, or joins the one that is under way with the same command id. */
@@ -120,9 +129,6 @@ const expire = (self: Registration, resident: Resident.Resident, envelope: Envel
   }
   return given
 }
-
-const askedBy = (asker: Resident.Resident, asked: Resident.Resident, answering: Answering): Answering =>
-  Effect.suspend(() => Effect.ensuring(answering, Effect.sync(Asking.wait(asker, asked))))
 
 /** The aggregate in memory, a new one if there is room. */
 const residentOf = (self: Registration, stream: StreamId): Resident.Resident | undefined => {
