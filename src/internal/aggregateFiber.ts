@@ -75,16 +75,16 @@ const decideOnce = Effect.fnUntraced(function*(
   const { ifVersion, stream } = envelope
   if (ifVersion !== undefined && ifVersion !== folded.version) {
     const conflict = new VersionConflict({ ...where(stream), expected: ifVersion, actual: folded.version })
-    return yield* unlessRepeated(self, envelope, failure(conflict))
+    return yield* unlessRepeated(self, envelope, () => failure(conflict))
   }
   const verdict = yield* judge(self, resident, envelope, folded)
   if (Option.isNone(verdict)) return Commit.answered(failure(new OutcomeUnknown(where(stream))))
   const recorded = Commit.record(envelope, verdict.value)
   switch (recorded._tag) {
     case "Died":
-      return yield* unlessRepeated(self, envelope, Defects.count(self.defects, envelope, recorded.cause))
+      return yield* unlessRepeated(self, envelope, () => Defects.count(self.defects, envelope, recorded.cause))
     case "Refused":
-      return yield* unlessRepeated(self, envelope, failure(recorded.reason))
+      return yield* unlessRepeated(self, envelope, () => failure(recorded.reason))
     case "Recorded":
       return yield* Commit.commit(self, resident, envelope, folded, recorded)
   }
@@ -94,12 +94,12 @@ const decideOnce = Effect.fnUntraced(function*(
 const unlessRepeated = Effect.fnUntraced(function*(
   { sources }: Registration,
   envelope: Envelope,
-  given: Answer
+  given: () => Answer
 ): Effect.fn.Return<Commit.Round> {
-  if (envelope.identity === undefined) return Commit.answered(given)
+  if (envelope.identity === undefined) return Commit.answered(given())
   const receipt = yield* Effect.result(sources.events.receipt(envelope.stream, envelope.identity.commandId))
   if (Result.isFailure(receipt)) return Commit.answered(failure(receipt.failure))
-  return Commit.answered(receipt.success === undefined ? given : Commit.repeated(envelope, [receipt.success]))
+  return Commit.answered(receipt.success === undefined ? given() : Commit.repeated(envelope, [receipt.success]))
 })
 
 /** Asks the handler; none if nobody waits for its answer any more. */
