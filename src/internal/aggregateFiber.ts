@@ -132,7 +132,10 @@ const run = (
   const asker: Asker = { resident, running: true }
   const running = Effect.ensuring(
     withServices(self.services, envelope.context, asker)(verdict),
-    Effect.sync(() => (asker.running = false))
+    Effect.sync(() => {
+      asker.running = false
+      resident.asks.length = 0
+    })
   )
   if (envelope.deadlineMillis === undefined) return Effect.asSome(running)
   return Effect.timeoutOption(running, Math.max(0, envelope.deadlineMillis - self.clock.currentTimeMillisUnsafe()))
