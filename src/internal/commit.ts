@@ -34,10 +34,23 @@ export const commit = Effect.fnUntraced(function*(
   if (events.length + also.length + receipts.length === 0 && isCurrent(self, envelope, folded)) {
     return answered(reply(verdict, { version: folded.version, position: undefined }))
   }
-  const append: Append = [{ stream: envelope.stream, expected: folded.version, events, receipts }, ...also]
+  const left = events.length + receipts.length === 0 && also.length > 0 ? [mark(self)] : receipts
+  const append: Append = [{ stream: envelope.stream, expected: folded.version, events, receipts: left }, ...also]
   const sent = yield* Effect.result(send(self.sources.events, append))
   if (Result.isFailure(sent)) return answered(failure(sent.failure))
   return settle(self, resident, envelope, folded, verdict, append, sent.success)
+})
+
+/**
+ * Where only other streams are written to, and at no certain version, neither an event nor a receipt would tell that
+ * the append was written and its reply lost. So it leaves a receipt of its own, under an id that nobody else has.
+ */
+const mark = ({ nextEventId }: Registration): NewReceipt => ({
+  commandId: nextEventId(),
+  hash: "",
+  events: 0,
+  through: 0,
+  outcome: "{}"
 })
 
 /** Turns the store's answer into the caller's. */
@@ -62,7 +75,9 @@ const settle = (
     case "Duplicate":
       // What was found may be ahead of us: another process's, or this very append, lost on its first way.
       resident.stale ||= status.receipts.some(({ version }) => version > folded.version)
-      return answered(repeated(envelope, status.receipts))
+      return answered(
+        envelope.identity === undefined ? reply(verdict, status.receipts[0]!) : repeated(envelope, status.receipts)
+      )
     case "Conflict":
       return { _tag: "Overtaken", conflict: conflictOf(append[status.write]!, status.actual) }
     case "Refused":
