@@ -9,6 +9,7 @@ import type { Asker } from "./asking.ts"
 import * as Commit from "./commit.ts"
 import * as CurrentState from "./currentState.ts"
 import * as Defects from "./defects.ts"
+import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, answer, type Envelope, failure, isOverdue } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
@@ -25,7 +26,7 @@ export const serve = (self: Registration, resident: Resident): Effect.Effect<voi
   })
 
 const next = (self: Registration, resident: Resident): boolean => {
-  const nowMillis = self.clock.currentTimeMillisUnsafe()
+  const nowMillis = elapsedMillis(self.clock)
   let envelope = Mailbox.take(resident.mailbox)
   while (envelope !== undefined && isOverdue(envelope, nowMillis)) {
     Mailbox.forget(resident.mailbox, envelope)
@@ -138,8 +139,17 @@ const run = (
     })
   )
   if (envelope.deadlineMillis === undefined) return Effect.asSome(running)
-  return Effect.timeoutOption(running, Math.max(0, envelope.deadlineMillis - self.clock.currentTimeMillisUnsafe()))
+  return Effect.raceFirst(Effect.asSome(running), Effect.as(untilOverdue(self, envelope), Option.none()))
 }
+
+/** Ends when nobody waits any more; who joins meanwhile puts that off. */
+const untilOverdue = (self: Registration, envelope: Envelope): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { deadlineMillis } = envelope
+    if (deadlineMillis === undefined) return Effect.never
+    const leftMillis = deadlineMillis - elapsedMillis(self.clock)
+    return leftMillis <= 0 ? Effect.void : Effect.andThen(Effect.sleep(leftMillis), untilOverdue(self, envelope))
+  })
 
 /** A validated read: nothing is decided, and the reply is the state. */
 const unchanged = ({ state }: Folded): Verdict => ({

@@ -4,6 +4,7 @@
  */
 import { Effect, Exit, Random } from "effect"
 import type { CommandFailed, Reason } from "../AggregateHost.ts"
+import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, answer, type Envelope } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
@@ -17,7 +18,7 @@ export const read = Effect.fnUntraced(function*(
   envelope: Envelope
 ): Effect.fn.Return<Replay.Folded, CommandFailed> {
   const { folded, stream, unreadable } = resident
-  if (unreadable !== undefined && self.clock.currentTimeMillisUnsafe() < unreadable.retryAtMillis) {
+  if (unreadable !== undefined && elapsedMillis(self.clock) < unreadable.retryAtMillis) {
     return yield* unreadable.failure
   }
   const unmet = envelope.ifVersion !== undefined && envelope.ifVersion !== folded?.version
@@ -51,7 +52,7 @@ export const giveUp = Effect.fnUntraced(function*(
   const given = Exit.fail(failure)
   resident.folded = undefined
   if (!atFault.has(failure.reason._tag)) return given
-  const nowMillis = self.clock.currentTimeMillisUnsafe()
+  const nowMillis = elapsedMillis(self.clock)
   if (resident.unreadable === undefined || resident.unreadable.retryAtMillis <= nowMillis) {
     const attempts = (resident.unreadable?.attempts ?? 0) + 1
     const delayMillis = Math.min(100 * 2 ** (attempts - 1), 30_000) * (0.8 + 0.4 * (yield* Random.next))

@@ -4,7 +4,7 @@
  * It is answered exactly once. A caller may leave before that; the command stays. Whoever sends the same command id
  * while it is under way waits for the same answer.
  */
-import { type Context, Effect, Exit } from "effect"
+import { type Context, type Duration, Effect, Exit } from "effect"
 import type { AdmittedJson } from "../Admission.ts"
 import { CommandFailed, CommandTimeout, type Commit, OutcomeUnknown, type Reason } from "../AggregateHost.ts"
 import type { Metadata, StreamId, Version } from "../Event.ts"
@@ -13,6 +13,12 @@ import { where } from "./replay.ts"
 
 /** The answer to a command: what became of it, a rejection, `CommandFailed`, or a defect. */
 export type Answer = Exit.Exit<Commit<unknown>, unknown>
+
+/** How long a caller waits, and when that ends, by `elapsedMillis`. */
+export interface Deadline {
+  readonly duration: Duration.Duration
+  readonly atMillis: number
+}
 
 /** A command under way. */
 export interface Envelope {
@@ -26,7 +32,7 @@ export interface Envelope {
   /** Of the caller: its span and log annotations, for the handler. */
   readonly context: Context.Context<never>
   readonly sentAtNanos: bigint
-  /** When nobody waits any more, in milliseconds since 1970; undefined while somebody waits without a deadline. */
+  /** When nobody waits any more, by `elapsedMillis`; undefined while somebody waits without a deadline. */
   deadlineMillis: number | undefined
   /** "begun" once it has left the mailbox: from then on its outcome may be unknown. */
   stage: "waiting" | "begun" | "answered"
@@ -69,9 +75,10 @@ export const isOverdue = (envelope: Envelope, nowMillis: number): boolean =>
   envelope.deadlineMillis !== undefined && envelope.deadlineMillis <= nowMillis
 
 /** What a caller learns at its deadline: certain only while the command waits and nobody else waits for it longer. */
-export const atDeadline = (envelope: Envelope, nowMillis: number): Answer => {
+export const atDeadline = (envelope: Envelope, { atMillis }: Deadline): Answer => {
   if (envelope.answer !== undefined) return envelope.answer
-  return envelope.stage === "waiting" && isOverdue(envelope, nowMillis)
+  // The clock is not asked again: the caller's timer has decided, and may be a little ahead of it.
+  return envelope.stage === "waiting" && isOverdue(envelope, atMillis)
     ? failure(new CommandTimeout(where(envelope.stream)))
     : failure(new OutcomeUnknown(where(envelope.stream)))
 }

@@ -19,7 +19,8 @@ import type { StreamId } from "../Event.ts"
 import { serve } from "./aggregateFiber.ts"
 import * as Asking from "./asking.ts"
 import * as Defects from "./defects.ts"
-import { answer, atDeadline, awaitAnswer, type Envelope, extendDeadline, failure, isOverdue } from "./envelope.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import { answer, atDeadline, awaitAnswer, type Deadline, type Envelope, extendDeadline, failure, isOverdue } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import { makeRoom } from "./passivation.ts"
 import type { Registration } from "./registration.ts"
@@ -100,30 +101,29 @@ const post = (self: Registration, resident: Resident.Resident, { deadline, envel
       return fail(new CommandIdReused({ ...where(stream), commandId: identity!.commandId }))
     }
     extendDeadline(earlier, envelope.deadlineMillis)
-    return Effect.map(wait(self, resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
+    return Effect.map(wait(resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
   }
   const capacity = self.settings.mailboxCapacity
   if (!Mailbox.offer(resident.mailbox, envelope, capacity)) {
     return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
   }
   if (!resident.serving) start(self, resident)
-  return wait(self, resident, { deadline, envelope })
+  return wait(resident, { deadline, envelope })
 }
 
 /** Waits for the answer, no longer than the deadline. */
-const wait = (self: Registration, resident: Resident.Resident, { deadline, envelope }: Sealed): Answering =>
+const wait = (resident: Resident.Resident, { deadline, envelope }: Sealed): Answering =>
   deadline === undefined
     ? awaitAnswer(envelope)
     : Effect.timeoutOrElse(awaitAnswer(envelope), {
-      duration: deadline,
-      orElse: () => Effect.suspend(() => expire(self, resident, envelope))
+      duration: deadline.duration,
+      orElse: () => Effect.suspend(() => expire(resident, envelope, deadline))
     })
 
 /** What still waits in the mailbox when nobody waits for it any more is taken out. */
-const expire = (self: Registration, resident: Resident.Resident, envelope: Envelope): Answering => {
-  const nowMillis = self.clock.currentTimeMillisUnsafe()
-  const given = atDeadline(envelope, nowMillis)
-  if (envelope.stage === "waiting" && isOverdue(envelope, nowMillis)) {
+const expire = (resident: Resident.Resident, envelope: Envelope, deadline: Deadline): Answering => {
+  const given = atDeadline(envelope, deadline)
+  if (envelope.stage === "waiting" && isOverdue(envelope, deadline.atMillis)) {
     Mailbox.remove(resident.mailbox, envelope)
     answer(envelope, given)
   }
@@ -173,7 +173,7 @@ const settleCurrent = (self: Registration, resident: Resident.Resident, given: E
   const envelope = resident.current
   resident.current = undefined
   resident.serving = false
-  Resident.park(self.residents, resident, self.clock.currentTimeMillisUnsafe())
+  Resident.park(self.residents, resident, elapsedMillis(self.clock))
   if (envelope === undefined) return
   Mailbox.forget(resident.mailbox, envelope)
   answer(envelope, given)

@@ -2,6 +2,7 @@
  * Passivation: aggregates that nobody asks leave memory, those idle for longest first. Their streams stay.
  */
 import { Effect } from "effect"
+import { elapsedMillis } from "./elapsed.ts"
 import type { Registration } from "./registration.ts"
 import { passivate, type Resident } from "./resident.ts"
 
@@ -53,7 +54,7 @@ export const sweep = ({ registrations }: Capacity): Effect.Effect<never> =>
     return Effect.andThen(
       Effect.sleep(Math.max(shortest / 4, 10)),
       Effect.sync(() => {
-        for (const registration of registrations) sweepOnce(registration, registration.clock.currentTimeMillisUnsafe())
+        for (const registration of registrations) sweepOnce(registration, elapsedMillis(registration.clock))
       })
     )
   }))

@@ -5,14 +5,15 @@ import { type Clock, type Context, Duration, Result } from "effect"
 import { admitMetadata, InputInvalid, type Refusal, refuseName } from "../Admission.ts"
 import { type HandleOptions, HandlerMissing, type Reason } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
-import type { Envelope } from "./envelope.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import type { Deadline, Envelope } from "./envelope.ts"
 import type { CommandPlan, Plan } from "./plan.ts"
 import { where } from "./replay.ts"
 
-/** How long a caller waits for an answer. */
+/** An envelope, and how long its sender waits for the answer. */
 export interface Sealed {
   readonly envelope: Envelope
-  readonly deadline: Duration.Duration | undefined
+  readonly deadline: Deadline | undefined
 }
 
 /** What a sealed envelope holds of its surroundings. */
@@ -64,21 +65,22 @@ const sealed = (
   contents: Contents,
   deadline: Duration.Duration | undefined,
   { clock, context }: Surroundings
-): Sealed => ({
-  envelope: {
-    stream,
-    ...contents,
-    context,
-    sentAtNanos: clock.monotonicTimeNanosUnsafe(),
-    deadlineMillis: deadline === undefined
-      ? undefined
-      : clock.currentTimeMillisUnsafe() + Duration.toMillis(deadline),
-    stage: "waiting",
-    answer: undefined,
-    waiters: []
-  },
-  deadline
-})
+): Sealed => {
+  const atMillis = deadline && elapsedMillis(clock) + Duration.toMillis(deadline)
+  return {
+    envelope: {
+      stream,
+      ...contents,
+      context,
+      sentAtNanos: clock.monotonicTimeNanosUnsafe(),
+      deadlineMillis: atMillis,
+      stage: "waiting",
+      answer: undefined,
+      waiters: []
+    },
+    deadline: deadline && { duration: deadline, atMillis: atMillis! }
+  }
+}
 
 /** Refuses a stream whose tenant or id cannot be a name. */
 export const refuseNames = ({ id, tenant }: StreamId): Result.Result<void, Refusal> => {
