@@ -146,7 +146,7 @@ const start = (self: Registration, resident: Resident.Resident): void => {
   resident.serving = true
   self.fork(serve(self, resident)).addObserver((exit) => {
     if (Exit.isSuccess(exit)) return
-    if (Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)
+    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)
     else restart(self, resident, exit.cause)
   })
 }
@@ -161,11 +161,16 @@ const abandon = (self: Registration, resident: Resident.Resident): void => {
   }
 }
 
-/** A defect of the runtime itself: the state is not trusted, the command's outcome is not known, the rest goes on. */
+/**
+ * A defect below the handlers, of a store or of the runtime itself: the state is not trusted, the command may have been
+ * written, the rest goes on. What happened is for the log alone: it may hold what no caller should see.
+ */
 const restart = (self: Registration, resident: Resident.Resident, cause: Cause.Cause<never>): void => {
+  const names = where(resident.stream)
   self.telemetry.restarted()
   resident.folded = undefined
-  settleCurrent(self, resident, Exit.failCause(cause))
+  self.fork(Effect.logError(`The fiber of ${names.aggregate} ${names.id} ended in a defect`, cause))
+  settleCurrent(self, resident, failure(new OutcomeUnknown(names)))
   if (Mailbox.size(resident.mailbox) > 0) start(self, resident)
 }
 
