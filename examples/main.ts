@@ -78,9 +78,12 @@ const describe = (tally: Traffic.Tally, from: bigint) => {
 }
 
 /** What the runtime's gauge says. */
-const active = Effect.map(Metric.snapshot, (metrics) =>
-  metrics.reduce((sum, { id, state, type }) =>
-    id === "varve_aggregates_active" && type === "Gauge" ? sum + Number(state.value) : sum, 0))
+const active = Effect.map(
+  Metric.snapshot,
+  (metrics) =>
+    metrics.reduce((sum, { id, state, type }) =>
+      id === "varve_aggregates_active" && type === "Gauge" ? sum + Number(state.value) : sum, 0)
+)
 
 const quantile = (values: ReadonlyArray<number>, q: number): string => {
   const sorted = values.toSorted((a, b) => a - b)

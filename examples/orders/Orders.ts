@@ -7,7 +7,11 @@ import * as Event from "varve/Event"
 
 // ── what has happened, for ever
 
-const Item = { productId: Schema.NonEmptyString, quantity: Schema.Int.check(Schema.isGreaterThan(0)), priceCents: Schema.Natural }
+const Item = {
+  productId: Schema.NonEmptyString,
+  quantity: Schema.Int.check(Schema.isGreaterThan(0)),
+  priceCents: Schema.Natural
+}
 const Parcel = { trackingNumber: Schema.NonEmptyString, carrier: Schema.NonEmptyString }
 
 export const OrderEvent = Event.union({

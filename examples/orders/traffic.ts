@@ -23,50 +23,52 @@ const openMax = 32
 const latenciesKept = 1_000
 
 /** Sends commands for ever, about `rate` a second. */
-export const run = Effect.fnUntraced(function*(options: { readonly seed: string; readonly rate: number; readonly tally: Tally }) {
-  const orders = yield* Orders
-  const places = Semaphore.makeUnsafe(openMax)
-  let number = yield* resume
+export const run = Effect.fnUntraced(
+  function*(options: { readonly seed: string; readonly rate: number; readonly tally: Tally }) {
+    const orders = yield* Orders
+    const places = Semaphore.makeUnsafe(openMax)
+    let number = yield* resume
 
-  const send = (command: Effect.Effect<unknown, { readonly _tag: string }>) =>
-    Effect.map(Effect.timed(Effect.exit(command)), ([took, exit]) => {
-      options.tally.commands++
-      options.tally.latencies.push(Duration.toMillis(took))
-      if (options.tally.latencies.length > latenciesKept) options.tally.latencies.shift()
-      if (Exit.isSuccess(exit)) return
-      const error = Cause.findErrorOption(exit.cause)
-      const isRejected = Option.isSome(error) && error.value._tag !== "CommandFailed"
-      options.tally[isRejected ? "rejected" : "failed"]++
+    const send = (command: Effect.Effect<unknown, { readonly _tag: string }>) =>
+      Effect.map(Effect.timed(Effect.exit(command)), ([took, exit]) => {
+        options.tally.commands++
+        options.tally.latencies.push(Duration.toMillis(took))
+        if (options.tally.latencies.length > latenciesKept) options.tally.latencies.shift()
+        if (Exit.isSuccess(exit)) return
+        const error = Cause.findErrorOption(exit.cause)
+        const isRejected = Option.isSome(error) && error.value._tag !== "CommandFailed"
+        options.tally[isRejected ? "rejected" : "failed"]++
+      })
+
+    const live = Effect.fnUntraced(function*(order: number) {
+      const id = orderId(order)
+      const step = (name: string) => orders.of(id, { commandId: `${id}/${name}`, metadata: { user: "demo" } })
+      const pause = Effect.sleep((1_000 * openMax) / options.rate)
+      yield* send(step("create").create({ customerId: `customer-${yield* Random.nextIntBetween(1, 500)}` }))
+      const items = yield* Random.nextIntBetween(0, 4)
+      for (let item = 1; item <= items; item++) {
+        yield* pause
+        const priceCents = yield* Random.nextIntBetween(99, 9_999)
+        const quantity = yield* Random.nextIntBetween(1, 5)
+        const productId = `product-${yield* Random.nextIntBetween(1, 50)}`
+        yield* send(step(`item-${item}`).addItem({ productId, quantity, priceCents }))
+      }
+      yield* pause
+      // An order without items is refused: a demo without a "no" would not be true to life.
+      yield* send(step("ship").ship({ trackingNumber: `T${order}`, carrier: "varve-post" }))
+      yield* pause
     })
 
-  const live = Effect.fnUntraced(function*(order: number) {
-    const id = orderId(order)
-    const step = (name: string) => orders.of(id, { commandId: `${id}/${name}`, metadata: { user: "demo" } })
-    const pause = Effect.sleep((1_000 * openMax) / options.rate)
-    yield* send(step("create").create({ customerId: `customer-${yield* Random.nextIntBetween(1, 500)}` }))
-    const items = yield* Random.nextIntBetween(0, 4)
-    for (let item = 1; item <= items; item++) {
-      yield* pause
-      const priceCents = yield* Random.nextIntBetween(99, 9_999)
-      const quantity = yield* Random.nextIntBetween(1, 5)
-      const productId = `product-${yield* Random.nextIntBetween(1, 50)}`
-      yield* send(step(`item-${item}`).addItem({ productId, quantity, priceCents }))
-    }
-    yield* pause
-    // An order without items is refused: a demo without a "no" would not be true to life.
-    yield* send(step("ship").ship({ trackingNumber: `T${order}`, carrier: "varve-post" }))
-    yield* pause
-  })
-
-  return yield* Effect.forever(Effect.gen(function*() {
-    yield* places.take(1)
-    const order = number++
-    yield* Effect.forkChild(
-      Effect.ensuring(Random.withSeed(live(order), `${options.seed}/${order}`), places.release(1))
-    )
-    yield* Effect.sleep(4_000 / options.rate)
-  }))
-})
+    return yield* Effect.forever(Effect.gen(function*() {
+      yield* places.take(1)
+      const order = number++
+      yield* Effect.forkChild(
+        Effect.ensuring(Random.withSeed(live(order), `${options.seed}/${order}`), places.release(1))
+      )
+      yield* Effect.sleep(4_000 / options.rate)
+    }))
+  }
+)
 
 const orderId = (number: number): string => `o-${String(number).padStart(9, "0")}`
 

@@ -63,7 +63,9 @@ export interface Parts<L extends PureCodec, Services, E extends Rejection> {
  * app.name // => "tally"
  * ```
  */
-export const make = <L extends PureCodec, Services, E extends Rejection>(parts: Parts<L, Services, E>): App<Services> => ({
+export const make = <L extends PureCodec, Services, E extends Rejection>(
+  parts: Parts<L, Services, E>
+): App<Services> => ({
   [TypeId]: TypeId,
   ...parts
 })

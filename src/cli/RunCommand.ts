@@ -83,7 +83,8 @@ export const command = Command.make(
       description: "Carry out a file on ./data/expenses.sqlite"
     },
     {
-      command: "gunzip -c log.ndjson.gz | npm start -- run --app app.ts --commands - --batch monday --store memory --json",
+      command:
+        "gunzip -c log.ndjson.gz | npm start -- run --app app.ts --commands - --batch monday --store memory --json",
       description: "Carry out standard input in memory; the summary is JSON"
     }
   ])

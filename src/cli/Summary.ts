@@ -53,7 +53,9 @@ export const format = (summary: Summary): string => {
   const reasons = Object.entries(summary.rejected)
   const rejected = reasons.reduce((sum, [, count]) => sum + count, 0)
   return [
-    `${summary.app}: ${number(summary.lines)} lines in ${summary.seconds} s (${number(summary.linesPerSecond)} a second)`,
+    `${summary.app}: ${number(summary.lines)} lines in ${summary.seconds} s (${
+      number(summary.linesPerSecond)
+    } a second)`,
     row("accepted", summary.accepted),
     row("rejected", rejected),
     ...reasons.map(([reason, count]) => row(`  ${reason}`, count)),
