@@ -55,7 +55,9 @@ export const decide = (given: Case): Verdict | Effect.Effect<Verdict> => {
   if (isDecision(answer)) return judge(given, answer)
   // A tagged error is an Effect that fails with itself: there is nothing to run.
   if (answer instanceof Error && Effect.isEffect(answer)) return { _tag: "Rejected", error: answer }
-  return Effect.isEffect(answer) ? Effect.map(Effect.exit(answer as Effect.Effect<unknown, unknown>), judgeExit(given)) : strayed(given, answer)
+  return Effect.isEffect(answer)
+    ? Effect.map(Effect.exit(answer as Effect.Effect<unknown, unknown>), judgeExit(given))
+    : strayed(given, answer)
 }
 
 /** The services that a handler's Layer was given, and what it needs of its caller: the span and the log annotations. */
@@ -63,7 +65,8 @@ export const withServices = (
   services: Context.Context<never>,
   caller: Context.Context<never>,
   asker: Asker | undefined
-) => <A>(effect: Effect.Effect<A>): Effect.Effect<A> => {
+) =>
+<A>(effect: Effect.Effect<A>): Effect.Effect<A> => {
   const span = Context.getOption(caller, Tracer.ParentSpan)
   const own = services.pipe(
     Context.add(CurrentAsker, asker),
@@ -87,20 +90,43 @@ const judgeExit = (given: Case) => (exit: Exit.Exit<unknown, unknown>): Verdict 
   return error._tag === "Some" ? { _tag: "Rejected", error: error.value } : died(Cause.squash(exit.cause))
 }
 
-/** Encodes and evolves what was decided. Counts are checked first: encoding a million events is no way to refuse them. */
+/** Encodes and evolves what was decided. What throws on the way is the handler's bug: a cast can make a decision of anything. */
 const judge = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
-  const { context, plan } = given
-  const own = decision.events as ReadonlyArray<{ readonly _tag: string }>
-  const events = encodeAll(given, plan.events, own)
-  if (isVerdict(events)) return events
-  const also = writesBeside(given, decision)
-  if (isVerdict(also)) return also
   try {
-    const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
-    return { _tag: "Decided", state, events, also, decision }
+    return judged(given, decision)
   } catch (error) {
     return died(error)
   }
+}
+
+const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
+  const { context, plan } = given
+  const own = decision.events as ReadonlyArray<{ readonly _tag: string }>
+  const messages = Map.groupBy(decision.publish, ({ key }) => key ?? context.id)
+  const tooMany = refuseCounts(given, [own, ...decision.also.map(({ events }) => events), ...messages.values()])
+  if (tooMany !== undefined) return refused(tooMany)
+  const events = encodeAll(given, plan.events, own)
+  if (isVerdict(events)) return events
+  const also = writesBeside(given, decision.also, messages)
+  if (isVerdict(also)) return also
+  const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
+  return { _tag: "Decided", state, events, also, decision }
+}
+
+/** Counts are checked before anything is encoded: encoding a million events is no way to refuse them. */
+const refuseCounts = (
+  { tag }: Case,
+  writes: ReadonlyArray<ReadonlyArray<unknown>>
+): Admission.LimitExceeded | undefined => {
+  const { appendWritesMax, writeEventsMax } = Admission.limits
+  const what = `the decision of "${tag}"`
+  if (writes.length > appendWritesMax) {
+    return new Admission.LimitExceeded({ what, actual: writes.length, max: appendWritesMax, unit: "writes" })
+  }
+  const actual = Math.max(...writes.map(({ length }) => length))
+  return actual > writeEventsMax
+    ? new Admission.LimitExceeded({ what, actual, max: writeEventsMax, unit: "events" })
+    : undefined
 }
 
 const encodeAll = (
@@ -108,7 +134,6 @@ const encodeAll = (
   codec: EventCodec,
   events: ReadonlyArray<{ readonly _tag: string }>
 ): ReadonlyArray<Event.New> | Verdict => {
-  if (events.length > Admission.limits.writeEventsMax) return refused(tooMany(given, events.length))
   const encoded: Array<Event.New> = []
   for (const event of events) {
     const data = codec.encode(event)
@@ -126,14 +151,18 @@ const newEvent = ({ metadata, nextEventId }: Case, event: EncodedEvent) =>
   Event.make({ ...event, eventId: nextEventId(), metadata })
 
 /** What is written together with the events: those of `also`, and the messages of `publish` by their keys. */
-const writesBeside = (given: Case, { also, publish }: Decision<unknown, unknown>): ReadonlyArray<Write> | Verdict => {
+const writesBeside = (
+  given: Case,
+  also: ReadonlyArray<Also>,
+  published: ReadonlyMap<string, ReadonlyArray<Message>>
+): ReadonlyArray<Write> | Verdict => {
   const writes: Array<Write> = []
   for (const { category, events, expected, id, schema } of also) {
     const encoded = encodeAll(given, codecOf(schema), events)
     if (isVerdict(encoded)) return encoded
     writes.push({ stream: { tenant: given.context.tenant, category, id }, expected, events: encoded, receipts: [] })
   }
-  for (const [key, messages] of Map.groupBy(publish, ({ key }) => key ?? given.context.id)) {
+  for (const [key, messages] of published) {
     const encoded = encodeMessages(given, messages)
     if (isVerdict(encoded)) return encoded
     const stream = { tenant: given.context.tenant, category: Event.outboxCategory, id: key }
@@ -170,16 +199,12 @@ const refused = (reason: Admission.Refusal): Verdict => ({ _tag: "Refused", reas
 const died = (defect: unknown): Verdict => ({ _tag: "Died", cause: Cause.die(defect) })
 
 const strayed = ({ plan, tag }: Case, answer: unknown): Verdict => {
+  // Nobody will ever look at the Promise again: should it reject, the process must not end of it.
+  if (answer instanceof Promise) answer.catch(() => {})
   const got = answer instanceof Promise ? "a Promise" : answer === undefined ? "nothing" : problemOf(typeof answer)
   return died(
-    new TypeError(`The handler "${tag}" of ${plan.definition.name} returned ${got}; return a decision or an Effect of one.`)
+    new TypeError(
+      `The handler "${tag}" of ${plan.definition.name} returned ${got}; return a decision or an Effect of one.`
+    )
   )
 }
-
-const tooMany = ({ tag }: Case, actual: number) =>
-  new Admission.LimitExceeded({
-    what: `the decision of "${tag}"`,
-    actual,
-    max: Admission.limits.writeEventsMax,
-    unit: "events"
-  })
