@@ -123,7 +123,11 @@ const apply = (
   try {
     return Result.succeed(evolve(plan, state, event.success))
   } catch (error) {
-    return Result.fail(unreadable(stream, stored.version, stored.type, `evolve threw: ${problemOf(error)}`))
+    return Result.fail(
+      Object.hasOwn(plan.behavior.evolve, event.success._tag)
+        ? unreadable(stream, stored.version, stored.type, `evolve threw: ${problemOf(error)}`)
+        : new HandlerMissing({ ...where(stream), name: stored.type })
+    )
   }
 }
 
