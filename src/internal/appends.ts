@@ -62,7 +62,10 @@ const refuseReceipts = (receipts: ReadonlyArray<NewReceipt>, eventCount: number)
     if (ids.has(commandId)) return new InputInvalid({ what: "the write", problem: "it carries a command id twice" })
     ids.add(commandId)
     if (!isCount(events) || !isCount(through) || events > through || through > eventCount) {
-      return new InputInvalid({ what: "a receipt", problem: `it counts ${events} events through ${through} of ${eventCount}` })
+      return new InputInvalid({
+        what: "a receipt",
+        problem: `it counts ${events} events through ${through} of ${eventCount}`
+      })
     }
     const bytes = Buffer.byteLength(outcome)
     if (bytes > limits.outcomeBytesMax) {
@@ -97,7 +100,11 @@ export const isMet = (expected: Write["expected"], version: number): boolean => 
  * The version after which a write's first event must stand if this very write was stored before; undefined where the
  * expectation does not say, or there is no event to recognize.
  */
-export const storedAfter = ({ events, expected }: Write): number | undefined => {
-  if (events.length === 0 || expected === "any" || expected === "exists") return undefined
+export const storedAfter = ({ events, expected }: Write): number | undefined =>
+  events.length === 0 ? undefined : looked(expected)
+
+/** The version that a stream had when this expectation was met, as far as it says. */
+export const looked = (expected: Write["expected"]): number | undefined => {
+  if (expected === "any" || expected === "exists") return undefined
   return expected === "noStream" ? 0 : expected
 }

@@ -4,7 +4,14 @@
  */
 import { Effect, Option, Stream } from "effect"
 import type { Position, Stored } from "../Event.ts"
-import { type EventStore, type LogFilter, LogGap, type LogPage, type LogRange, type StoreUnavailable } from "../EventStore.ts"
+import {
+  type EventStore,
+  type LogFilter,
+  LogGap,
+  type LogPage,
+  type LogRange,
+  type StoreUnavailable
+} from "../EventStore.ts"
 
 const pageMax = 1_000
 
@@ -28,8 +35,11 @@ export const page = (
   bounds: { readonly after: Position; readonly to: number; readonly head: number; readonly limit: number }
 ): LogPage => {
   const reached = events.length === bounds.limit ? events.at(-1)!.position : BigInt(bounds.to)
-  return { events, position: reached > bounds.after ? reached : bounds.after, head: BigInt(bounds.head) }
+  return { events, position: laterOf(bounds.after, reached), head: BigInt(bounds.head) }
 }
+
+/** A reader is never sent back, even if it is beyond the head. */
+export const laterOf = (one: Position, other: Position): Position => one > other ? one : other
 
 /** Unfiltered pages must follow each other without holes; a filtered one cannot tell. */
 export const assertDense = (range: LogRange, page: LogPage): Effect.Effect<LogPage, LogGap> => {
@@ -59,6 +69,8 @@ export const follow = (
       ({ position }) => position > after,
       ({ head }) => Effect.andThen(awaitMore(head), next(after))
     )
-  return Stream.paginate(range.after, (after) =>
-    Effect.map(next(after), (page) => [[page], Option.some(page.position)] as const))
+  return Stream.paginate(
+    range.after,
+    (after) => Effect.map(next(after), (page) => [[page], Option.some(page.position)] as const)
+  )
 }

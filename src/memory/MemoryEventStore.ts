@@ -34,7 +34,7 @@ export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Ser
     receipt: (stream, commandId) => Effect.sync(() => MemoryLog.find(log, stream)?.receipts.get(commandId)),
     head: Effect.sync(() => MemoryLog.head(log)),
     streams: (range) => Effect.sync(() => summaries(log, range)),
-    audit: () => Effect.sync(() => MemoryLog.head(log)),
+    audit: (after) => Effect.sync(() => Pages.laterOf(after, MemoryLog.head(log))),
     pruneReceipts: ({ beforeMillis, limit }) => Effect.sync(() => MemoryLog.prune(log, beforeMillis, limit))
   })
 }
@@ -45,10 +45,11 @@ export const streamEvents = (
   { after = 0, direction = "forwards", limit, to = events.length }: StreamRange
 ): ReadonlyArray<Stored> => {
   const count = Pages.pageLimit(limit)
-  const end = Math.min(to, events.length)
+  const start = Math.max(0, after)
+  const end = Math.max(start, Math.min(to, events.length))
   return direction === "forwards"
-    ? events.slice(after, Math.min(end, after + count))
-    : events.slice(Math.max(after, end - count), Math.max(after, end)).reverse()
+    ? events.slice(start, Math.min(end, start + count))
+    : events.slice(Math.max(start, end - count), end).reverse()
 }
 
 const logPage = (log: MemoryLog.MemoryLog, { after, filter, limit }: LogRange) => {
@@ -56,7 +57,7 @@ const logPage = (log: MemoryLog.MemoryLog, { after, filter, limit }: LogRange) =
   const head = log.events.length
   const to = Pages.reach(filter, Number(after), head)
   const found: Array<Stored> = []
-  for (let index = Number(after); index < to && found.length < count; index++) {
+  for (let index = Math.max(0, Number(after)); index < to && found.length < count; index++) {
     const event = log.events[index]!
     if (isWanted(event, filter)) found.push(event)
   }

@@ -3,7 +3,7 @@
  */
 import type { Position, Stored, StreamId, Version } from "../Event.ts"
 import type { Append, Receipt, Status, Write, Written } from "../EventStore.ts"
-import { isMet, refusals, storedAfter } from "../internal/appends.ts"
+import { isMet, looked, refusals, storedAfter } from "../internal/appends.ts"
 import type { Snapshot } from "../SnapshotStore.ts"
 
 /** One stream. */
@@ -48,11 +48,12 @@ export const head = (log: MemoryLog): Position => BigInt(log.events.length)
 export const find = (log: MemoryLog, { category, id, tenant }: StreamId): Branch | undefined =>
   log.branches.get(tenant)?.get(category)?.get(id)
 
-const ensure = (log: MemoryLog, stream: StreamId): Branch => {
-  const { category, id, tenant } = stream
+const ensure = (log: MemoryLog, { category, id, tenant }: StreamId): Branch => {
   const byCategory = getOrPut(log.branches, tenant, () => new Map<string, Map<string, Branch>>())
   const byId = getOrPut(byCategory, category, () => new Map<string, Branch>())
-  return getOrPut(byId, id, () => ({ stream: { category, id, tenant }, events: [], receipts: new Map(), snapshot: undefined }))
+  // Readers are given the very objects that are kept, so nobody may change them.
+  const stream = Object.freeze({ tenant, category, id })
+  return getOrPut(byId, id, () => ({ stream, events: [], receipts: new Map(), snapshot: undefined }))
 }
 
 const getOrPut = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
@@ -82,9 +83,9 @@ const wakeAll = (log: MemoryLog): void => {
   for (const wake of waiting) wake()
 }
 
-/** The clock of this log: it never goes back. */
+/** The clock of this log: whole milliseconds, and it never goes back. */
 export const tick = (log: MemoryLog, nowMillis: number): number =>
-  log.clockMillis = Math.max(nowMillis, log.clockMillis)
+  log.clockMillis = Math.max(Math.floor(nowMillis), log.clockMillis)
 
 const appendOne = (log: MemoryLog, append: Append, recordedAtMillis: number): Status => {
   const receipts = append.flatMap((write) => repeatedReceipts(log, write))
@@ -113,7 +114,7 @@ const recognize = (log: MemoryLog, append: Append): Status | undefined => {
 const writtenBefore = (log: MemoryLog, { events, expected, stream }: Write): Written => {
   const stored = find(log, stream)?.events ?? []
   const last = events.at(-1)
-  if (last === undefined) return { version: typeof expected === "number" ? expected : stored.length, position: undefined }
+  if (last === undefined) return { version: looked(expected) ?? stored.length, position: undefined }
   const { position, version } = stored.findLast(({ eventId }) => eventId === last.eventId)!
   return { version, position }
 }
@@ -139,7 +140,9 @@ const store = (log: MemoryLog, { events, receipts, stream }: Write, recordedAtMi
   }
   for (const { commandId, events: own, hash, outcome, through } of receipts) {
     const position = own === 0 ? undefined : branch.events[base + through - 1]!.position
-    branch.receipts.set(commandId, { stream: branch.stream, commandId, hash, version: base + through, position, outcome })
+    const { stream } = branch
+    const receipt: Receipt = Object.freeze({ stream, commandId, hash, version: base + through, position, outcome })
+    branch.receipts.set(commandId, receipt)
     log.receipts.push({ branch, commandId, recordedAtMillis })
   }
   return { version: branch.events.length, position: events.length === 0 ? undefined : branch.events.at(-1)!.position }

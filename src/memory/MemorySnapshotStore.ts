@@ -21,8 +21,10 @@ export const make = (log: MemoryLog.MemoryLog): SnapshotStore["Service"] =>
     save: (stream, snapshot) =>
       Effect.sync(() => {
         const branch = MemoryLog.find(log, stream)
-        if (branch === undefined || (branch.snapshot?.version ?? 0) >= snapshot.version) return false
-        branch.snapshot = snapshot
+        if (branch === undefined || branch.events.length === 0) return false
+        if (branch.snapshot !== undefined && branch.snapshot.version >= snapshot.version) return false
+        const { checksum, fingerprint, state, version } = snapshot
+        branch.snapshot = Object.freeze({ version, fingerprint, state, checksum })
         return true
       }),
     discard: (stream, version) =>

@@ -6,6 +6,7 @@ import type { SqlClient } from "effect/sql"
 import { EventStore, StoreUnavailable } from "../EventStore.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
+import * as SqliteClock from "./SqliteClock.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
 import * as SqliteMigrations from "./SqliteMigrations.ts"
 import * as SqliteSnapshotStore from "./SqliteSnapshotStore.ts"
@@ -41,14 +42,21 @@ export const layer = (
   stores.pipe(Layer.provideMerge(open(options)))
 
 const open = (options: Options) =>
-  Layer.catchTag(SqliteClient.layer(options), "SqlError", (error) =>
-    Layer.effectContext(Effect.fail(new StoreUnavailable({ operation: "open", detail: SqliteClient.detailOf(error) }))))
+  Layer.catchTag(
+    SqliteClient.layer(options),
+    "SqlError",
+    (error) =>
+      Layer.effectContext(
+        Effect.fail(new StoreUnavailable({ operation: "open", detail: SqliteClient.detailOf(error) }))
+      )
+  )
 
 const stores = Layer.effectContext(Effect.gen(function*() {
   const client = yield* SqliteClient.SqliteClient
   yield* SqliteMigrations.run
   const statements = SqliteStatements.make(client.database)
-  return Context.make(EventStore, SqliteEventStore.make(client, statements)).pipe(
-    Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements))
+  const clock = SqliteClock.make()
+  return Context.make(EventStore, SqliteEventStore.make(client, statements, clock)).pipe(
+    Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements, clock))
   )
 }))

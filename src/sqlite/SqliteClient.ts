@@ -47,10 +47,13 @@ export const make = Effect.fnUntraced(function*(
   yield* whenFree(attempt("open", () => configure(database, exclusive)))
   // The engine has one connection: whoever has the permit has the engine, be it for a turn or for a transaction.
   const permit = Semaphore.makeUnsafe(1)
-  const turn = <A>(operation: string, begin: string, work: () => A) =>
-    whenFree(permit.withPermit(Effect.suspend(() => takeTurn(database, operation, begin, work))))
+  const sql = yield* makeSql(database, permit)
+  const turn = <A>(operation: string, begin: string, work: () => A) => {
+    const taken = Effect.suspend(() => takeTurn(database, operation, begin, work))
+    return whenFree(Effect.andThen(outsideTransaction(sql, operation), permit.withPermit(taken)))
+  }
   return SqliteClient.of({
-    sql: yield* makeSql(database, permit),
+    sql,
     database,
     exclusive,
     write: (operation, work) => turn(operation, "BEGIN IMMEDIATE", work),
@@ -61,8 +64,10 @@ export const make = Effect.fnUntraced(function*(
 /** The client as a Layer, with the `SqlClient` that it holds. */
 export const layer = (options: Options): Layer.Layer<SqliteClient | SqlClient.SqlClient, SqlError.SqlError> =>
   Layer.effectContext(
-    Effect.map(make(options), (client) =>
-      Context.make(SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client.sql)))
+    Effect.map(
+      make(options),
+      (client) => Context.make(SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client.sql))
+    )
   ).pipe(Layer.provide(Reactivity.layer))
 
 const configure = (database: DatabaseSync, exclusive: boolean): void => {
@@ -84,6 +89,14 @@ const isBusy = (failure: SqlError.SqlError | TurnFailed): boolean => {
   return error.reason._tag === "LockTimeoutError" && (failure._tag !== "TurnFailed" || failure.certain)
 }
 
+/** Whoever holds the engine for a transaction of his own would wait for himself. */
+const outsideTransaction = (sql: SqlClient.SqlClient, operation: string): Effect.Effect<void, TurnFailed> =>
+  Effect.withFiber(({ context }) => {
+    if (Option.isNone(Context.getOption(context, sql.transactionService))) return Effect.void
+    const cause = new Error("it is asked from inside a transaction of this file's SqlClient; ask after it has ended")
+    return Effect.fail({ _tag: "TurnFailed", certain: true, error: toSqlError(cause, operation) })
+  })
+
 const takeTurn = <A>(
   database: DatabaseSync,
   operation: string,
@@ -100,13 +113,19 @@ const takeTurn = <A>(
     database.exec("COMMIT")
     return Effect.succeed(result)
   } catch (cause) {
-    const failed: TurnFailed = { _tag: "TurnFailed", certain, error: toSqlError(cause, operation) }
-    return Effect.andThen(rollback(database), Effect.fail(failed))
+    rollback(database)
+    return Effect.fail({ _tag: "TurnFailed", certain, error: toSqlError(cause, operation) })
   }
 }
 
-const rollback = (database: DatabaseSync): Effect.Effect<void> =>
-  Effect.ignore(attempt("rollback", () => database.isTransaction && database.exec("ROLLBACK")))
+/** Part of the turn, so that nobody else's statement can end up in what is rolled back. */
+const rollback = (database: DatabaseSync): void => {
+  try {
+    if (database.isTransaction) database.exec("ROLLBACK")
+  } catch {
+    // The next turn begins with it.
+  }
+}
 
 const attempt = <A>(operation: string, work: () => A): Effect.Effect<A, SqlError.SqlError> =>
   Effect.try({ try: work, catch: (cause) => toSqlError(cause, operation) })
@@ -192,9 +211,22 @@ const makeConnection = (database: DatabaseSync): SqlConnection.Connection => {
     executeValues: (text, params) => execute(text, params, "arrays"),
     executeValuesUnprepared: (text, params) => execute(text, params, "arrays"),
     executeStream: (text, params, transform) =>
-      Stream.suspend(() => streamRows(database.prepare(text).iterate(...params.map(toInput)), transform))
+      Stream.unwrap(Effect.map(openRows(database, text, params), (rows) => streamRows(rows, transform)))
   }
 }
+
+/** A reader who leaves early closes the statement: while it is open the connection sees no newer commit. */
+const openRows = (database: DatabaseSync, text: string, params: ReadonlyArray<unknown>) =>
+  Effect.acquireRelease(
+    Effect.withFiber(({ context }) =>
+      attempt("stream", () => {
+        const statement = database.prepare(text)
+        statement.setReadBigInts(Context.get(context, SqlClient.SafeIntegers))
+        return statement.iterate(...params.map(toInput))
+      })
+    ),
+    (rows) => Effect.sync(() => rows.return?.())
+  )
 
 const streamedPage = 128
 

@@ -19,14 +19,18 @@ import {
   type Write,
   type Written
 } from "../EventStore.ts"
-import { isMet, refusals, storedAfter } from "../internal/appends.ts"
+import { isMet, looked, refusals, storedAfter } from "../internal/appends.ts"
 import * as Pages from "../internal/pages.ts"
 import { detailOf, type SqliteClient, type TurnFailed } from "./SqliteClient.ts"
+import * as SqliteClock from "./SqliteClock.ts"
 import type { SqliteStatements } from "./SqliteStatements.ts"
 
 /** The event store over an open file whose tables are up to date. */
-export const make = (client: SqliteClient["Service"], statements: SqliteStatements): EventStore["Service"] => {
-  const clock = { millis: 0 }
+export const make = (
+  client: SqliteClient["Service"],
+  statements: SqliteStatements,
+  clock: SqliteClock.SqliteClock
+): EventStore["Service"] => {
   const growth = makeGrowth(statements)
 
   const read = <A>(operation: string, work: () => A): Effect.Effect<A, StoreUnavailable> =>
@@ -36,12 +40,18 @@ export const make = (client: SqliteClient["Service"], statements: SqliteStatemen
     const refused = refusals(group)
     const nowMillis = yield* Clock.currentTimeMillis
     const turn = group.every(isCheck) ? client.read : client.write
-    const { grown, statuses } = yield* Effect.mapError(
-      turn("append", () => appendGroup(statements, group, refused, tick(clock, nowMillis))),
-      (failure) => failure.certain ? unavailable("append")(failure) : new AppendLost({ detail: detailOf(failure.error) })
+    let grown = false
+    return yield* turn("append", () => {
+      const done = appendGroup(statements, group, refused, SqliteClock.tick(clock, nowMillis))
+      grown = done.grown
+      return done.statuses
+    }).pipe(
+      Effect.mapError((failure) =>
+        failure.certain ? unavailable("append")(failure) : new AppendLost({ detail: detailOf(failure.error) })
+      ),
+      // The log may have grown also when the commit's outcome is unknown, or when the caller did not stay to hear of it.
+      Effect.ensuring(Effect.sync(() => grown && growth.wake()))
     )
-    if (grown) growth.wake()
-    return statuses
   })
 
   const readAll: EventStore["Service"]["readAll"] = (range) =>
@@ -54,8 +64,11 @@ export const make = (client: SqliteClient["Service"], statements: SqliteStatemen
       : undefined,
     append,
     readStream: (stream, range = {}) =>
-      Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
-        read("readStream", () => streamPage(statements, stream, range, tick(clock, nowMillis)))),
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (nowMillis) =>
+          read("readStream", () => streamPage(statements, stream, range, SqliteClock.tick(clock, nowMillis)))
+      ),
     readAll,
     follow: Pages.follow(readAll, growth.awaitMore(read)),
     receipt: (stream, commandId) => read("receipt", () => statements.receipt(stream, commandId)),
@@ -63,8 +76,11 @@ export const make = (client: SqliteClient["Service"], statements: SqliteStatemen
     streams: ({ after = "", category, limit = 100, tenant = defaultTenant }) =>
       read("streams", () => statements.streams(tenant, category, after, Pages.pageLimit(limit))),
     audit: (after) =>
-      Effect.flatMap(read("audit", () => auditStep(statements, Number(after))), ({ count, to }) =>
-        BigInt(count) === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))),
+      Effect.flatMap(
+        read("audit", () => auditStep(statements, Number(after))),
+        ({ count, to }) =>
+          BigInt(count) === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))
+      ),
     pruneReceipts: ({ beforeMillis, limit }) =>
       Effect.mapError(
         client.write("pruneReceipts", () => statements.deleteReceipts(beforeMillis, limit)),
@@ -79,9 +95,6 @@ const unavailable = (operation: string) => ({ error }: TurnFailed): StoreUnavail
 /** Neither events nor receipts: looking is enough, and costs no commit. */
 const isCheck = (append: Append): boolean =>
   append.every(({ events, receipts }) => events.length === 0 && receipts.length === 0)
-
-/** The clock as this process has seen it: it never goes back. */
-const tick = (clock: { millis: number }, nowMillis: number): number => clock.millis = Math.max(clock.millis, nowMillis)
 
 /** The end of the log while a group is written. */
 interface Cursor {
@@ -134,7 +147,7 @@ const writtenBefore = (statements: SqliteStatements, append: Append, first: numb
   let next = first
   return append.map(({ events, expected, stream }) => {
     if (events.length === 0) {
-      return { version: typeof expected === "number" ? expected : statements.version(stream), position: undefined }
+      return { version: looked(expected) ?? statements.version(stream), position: undefined }
     }
     next += events.length
     return { version: statements.versionAt(next - 1)!, position: BigInt(next - 1) }

@@ -72,7 +72,8 @@ export const make = (database: DatabaseSync) => {
   const countLog = one<{ readonly count: number }>(
     "SELECT count(*) AS count FROM varve_events WHERE position > ? AND position <= ?"
   )
-  // From one id to the next by the index: the cost is that of the streams listed, not of their events.
+  // From one id to the next by the index: the cost is that of the streams listed, not of their events. CROSS keeps the
+  // planner in this order; left to itself it would walk all events of the category first.
   const selectStreams = all<StreamSummary>(`WITH RECURSIVE ids (id) AS (
       SELECT min(stream_id) FROM varve_events WHERE tenant = ?1 AND category = ?2 AND stream_id > ?3
       UNION ALL
@@ -82,9 +83,9 @@ export const make = (database: DatabaseSync) => {
     SELECT first.tenant, first.category, first.stream_id AS id, last.version,
       first.recorded_at AS createdAtMillis, last.recorded_at AS updatedAtMillis
     FROM ids
-    JOIN varve_events first ON first.tenant = ?1 AND first.category = ?2 AND first.stream_id = ids.id
+    CROSS JOIN varve_events first ON first.tenant = ?1 AND first.category = ?2 AND first.stream_id = ids.id
       AND first.version = 1
-    JOIN varve_events last ON last.tenant = ?1 AND last.category = ?2 AND last.stream_id = ids.id
+    CROSS JOIN varve_events last ON last.tenant = ?1 AND last.category = ?2 AND last.stream_id = ids.id
       AND last.version = (SELECT max(version) FROM varve_events
         WHERE tenant = ?1 AND category = ?2 AND stream_id = ids.id)
     ORDER BY id`)
@@ -110,8 +111,8 @@ export const make = (database: DatabaseSync) => {
 
   return {
     head: (): Head => selectHead() ?? { position: 0, recordedAtMillis: 0 },
-    version: ({ category, id, tenant }: StreamId): Version => selectVersion(tenant, category, id)?.version ?? 0,
-    event: ({ category, id, tenant }: StreamId, version: Version) => selectEvent(tenant, category, id, version),
+    version: (stream: StreamId): Version => selectVersion(...keyOf(stream))?.version ?? 0,
+    event: (stream: StreamId, version: Version) => selectEvent(...keyOf(stream), version),
     versionAt: (position: number) => selectVersionAt(position)?.version,
     insertEvent: ({ position, recordedAtMillis, stream, version }: Place, event: New) =>
       insertEvent(
@@ -128,14 +129,13 @@ export const make = (database: DatabaseSync) => {
         event.metadata
       ),
     stream: (
-      { category, id, tenant }: StreamId,
+      stream: StreamId,
       bounds: { readonly after: Version; readonly to: Version; readonly limit: number; readonly forwards: boolean }
     ): ReadonlyArray<Stored> => {
       const select = bounds.forwards ? selectForwards : selectBackwards
-      return select(tenant, category, id, bounds.after, bounds.to, bounds.limit).map(toStored)
+      return select(...keyOf(stream), bounds.after, bounds.to, bounds.limit).map(toStored)
     },
-    log: (after: number, to: number, limit: number): ReadonlyArray<Stored> =>
-      selectLog(after, to, limit).map(toStored),
+    log: (after: number, to: number, limit: number): ReadonlyArray<Stored> => selectLog(after, to, limit).map(toStored),
     filteredLog: (after: number, to: number, limit: number, filter: LogFilter): ReadonlyArray<Stored> =>
       selectFiltered(
         after,
@@ -147,10 +147,12 @@ export const make = (database: DatabaseSync) => {
       ).map(toStored),
     countLog: (after: number, to: number): number => countLog(after, to)!.count,
     streams: (tenant: string, category: string, after: string, limit: number) =>
-      selectStreams(tenant, category, after, limit),
+      selectStreams(nameOf(tenant), nameOf(category), after, limit).map((row) => ({ ...row })),
     receipt: (stream: StreamId, commandId: string): Receipt | undefined => {
-      const row = selectReceipt(stream.tenant, stream.category, stream.id, commandId)
-      return row && { ...row, stream, position: row.position === null ? undefined : BigInt(row.position) }
+      const row = selectReceipt(...keyOf(stream), nameOf(commandId))
+      const { category, id, tenant } = stream
+      const position = row?.position == null ? undefined : BigInt(row.position)
+      return row && { ...row, stream: { tenant, category, id }, position }
     },
     insertReceipt: (
       { position, recordedAtMillis, stream, version }: Omit<Place, "position"> & { readonly position: number | null },
@@ -159,18 +161,28 @@ export const make = (database: DatabaseSync) => {
       const { category, id, tenant } = stream
       return insertReceipt(tenant, category, id, commandId, hash, version, position, outcome, recordedAtMillis)
     },
-    deleteReceipts: (beforeMillis: number, limit: number): number => deleteReceipts(limit, beforeMillis),
-    snapshot: ({ category, id, tenant }: StreamId, atMost: Version): Snapshot | undefined =>
-      selectSnapshot(tenant, category, id, atMost),
-    upsertSnapshot: ({ category, id, tenant }: StreamId, { checksum, fingerprint, state, version }: Snapshot): boolean =>
-      upsertSnapshot(tenant, category, id, version, fingerprint, state, checksum) > 0,
-    deleteSnapshot: ({ category, id, tenant }: StreamId, version: Version): boolean =>
-      deleteSnapshot(tenant, category, id, version) > 0,
+    // A negative limit would be none at all.
+    deleteReceipts: (beforeMillis: number, limit: number): number => deleteReceipts(Math.max(0, limit), beforeMillis),
+    snapshot: (stream: StreamId, atMost: Version): Snapshot | undefined => {
+      const row = selectSnapshot(...keyOf(stream), atMost)
+      return row && { ...row }
+    },
+    upsertSnapshot: (
+      { category, id, tenant }: StreamId,
+      { checksum, fingerprint, state, version }: Snapshot
+    ): boolean => upsertSnapshot(tenant, category, id, version, fingerprint, state, checksum) > 0,
+    deleteSnapshot: (stream: StreamId, version: Version): boolean => deleteSnapshot(...keyOf(stream), version) > 0,
     storeId: (): string => selectStoreId()!.id,
     /** Changes when another connection has committed. */
     dataVersion: (): number => selectDataVersion()!.version
   }
 }
+
+/** How a stream is looked up. */
+const keyOf = ({ category, id, tenant }: StreamId) => [nameOf(tenant), nameOf(category), nameOf(id)] as const
+
+// The engine would read a lone surrogate as U+FFFD, and so find another's rows; NULL finds none.
+const nameOf = (name: string): string | null => name.isWellFormed() ? name : null
 
 const toStored = (row: EventRow): Stored => ({ ...row, position: BigInt(row.position) })
 
