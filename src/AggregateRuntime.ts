@@ -5,7 +5,7 @@
  * the latest state and appends; the answer goes back to whoever still waits. Any number of processes may run the same
  * aggregates on the same store: the version that an append expects is the fence.
  */
-import { Clock, Duration, Effect, FiberSet, Layer } from "effect"
+import { Clock, Duration, Effect, FiberHandle, FiberSet, Layer } from "effect"
 import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
@@ -36,7 +36,8 @@ const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
   const clock = yield* Clock.Clock
   const nextEventId = yield* NextEventId
   const capacity: Capacity = { maxActive, registrations: new Set() }
-  yield* Effect.forkScoped(sweep(capacity))
+  const sweeper = yield* FiberHandle.make<never>()
+  const runSweeper = yield* FiberHandle.runtime(sweeper)<never>()
 
   const register: AggregateHost["Service"]["register"] = Effect.fnUntraced(function*(aggregate) {
     yield* refuseTaken(capacity, aggregate.definition)
@@ -61,6 +62,8 @@ const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
       closing: false
     }
     capacity.registrations.add(self)
+    // Begins anew: its pauses are as long as the shortest idle time of all wants them.
+    runSweeper(sweep(capacity))
     yield* Effect.addFinalizer(() => Effect.ensuring(drain(self, fibers), Effect.sync(() => capacity.registrations.delete(self))))
     return hosted(self)
   })

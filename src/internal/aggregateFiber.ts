@@ -19,37 +19,46 @@ import { decide, type Verdict, withServices } from "./verdict.ts"
 
 /** Serves the mailbox until it is empty. To find it empty and to fall idle is one synchronous step. */
 export const serve = (self: Registration, resident: Resident): Effect.Effect<void> =>
-  Effect.whileLoop({
-    while: () => next(self, resident),
-    body: () => handle(self, resident, resident.current!),
-    step: (given) => finish(self, resident, given)
+  Effect.suspend(() => {
+    let given: Answer
+    return Effect.whileLoop({
+      while: () => next(self, resident, given),
+      body: () => handle(self, resident, resident.current!),
+      step: (answer) => {
+        given = answer
+      }
+    })
   })
 
-const next = (self: Registration, resident: Resident): boolean => {
+/**
+ * Begins the next command, or falls idle, and answers the one before. Whoever is answered goes on within this very step
+ * and may send again, here or elsewhere: so answers are given last, when all is in order.
+ */
+const next = (self: Registration, resident: Resident, given: Answer): boolean => {
+  const done = resident.current
+  if (done !== undefined) Mailbox.forget(resident.mailbox, done)
   const nowMillis = elapsedMillis(self.clock)
+  let late: Array<Envelope> | undefined
   let envelope = Mailbox.take(resident.mailbox)
   while (envelope !== undefined && isOverdue(envelope, nowMillis)) {
     Mailbox.forget(resident.mailbox, envelope)
-    answer(envelope, failure(new CommandTimeout(where(resident.stream))))
+    late = [...late ?? [], envelope]
     envelope = Mailbox.take(resident.mailbox)
   }
   resident.current = envelope
   if (envelope === undefined) {
     resident.serving = false
     park(self.residents, resident, nowMillis)
-    return false
-  }
-  envelope.stage = "begun"
-  return true
+  } else envelope.stage = "begun"
+  if (done !== undefined) finish(self, done, given)
+  for (const overdue of late ?? []) answer(overdue, failure(new CommandTimeout(where(resident.stream))))
+  return envelope !== undefined
 }
 
-const finish = (self: Registration, resident: Resident, given: Answer): void => {
-  const envelope = resident.current!
-  resident.current = undefined
-  Mailbox.forget(resident.mailbox, envelope)
+const finish = ({ clock, telemetry }: Registration, envelope: Envelope, given: Answer): void => {
   if (envelope.command !== undefined) {
-    const nanos = self.clock.monotonicTimeNanosUnsafe() - envelope.sentAtNanos
-    self.telemetry.commandDone(envelope.command.tag, Number(nanos) / 1e6)
+    const nanos = clock.monotonicTimeNanosUnsafe() - envelope.sentAtNanos
+    telemetry.commandDone(envelope.command.tag, Number(nanos) / 1e6)
   }
   answer(envelope, given)
 }

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { elapsedMillis } from "./elapsed.ts"
 import type { Registration } from "./registration.ts"
-import { passivate, type Resident } from "./resident.ts"
+import { oldestIdle, passivate, type Resident } from "./resident.ts"
 
 /** What all registrations of a runtime share: how many aggregates may be in memory. */
 export interface Capacity {
@@ -20,14 +20,14 @@ export const makeRoom = (capacity: Capacity): boolean => {
 }
 
 const letOldestGo = ({ registrations }: Capacity): boolean => {
-  let owner: Registration | undefined
+  let found: { readonly registration: Registration; readonly oldest: Resident } | undefined
   for (const registration of registrations) {
-    const { oldest } = registration.residents
-    if (oldest !== undefined && oldest.idleSinceMillis < (owner?.residents.oldest?.idleSinceMillis ?? Infinity)) {
-      owner = registration
+    const oldest = oldestIdle(registration.residents)
+    if (oldest !== undefined && oldest.idleSinceMillis < (found?.oldest.idleSinceMillis ?? Infinity)) {
+      found = { registration, oldest }
     }
   }
-  return owner !== undefined && letGo(owner, owner.residents.oldest!)
+  return found !== undefined && letGo(found.registration, found.oldest)
 }
 
 const letGo = (registration: Registration, resident: Resident): boolean => {

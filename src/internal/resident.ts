@@ -112,6 +112,13 @@ export const passivate = (residents: Residents, resident: Resident): boolean => 
   return true
 }
 
+/** The one that has been idle for longest, of those that may go. */
+export const oldestIdle = (residents: Residents): Resident | undefined => {
+  let resident = residents.oldest
+  while (resident?.saving) resident = resident.newer
+  return resident
+}
+
 /** All of them. */
 export const all = function*(residents: Residents): Generator<Resident> {
   for (const ofTenant of residents.byTenant.values()) yield* ofTenant.values()
