@@ -42,7 +42,7 @@ const next = (self: Registration, resident: Resident, given: Answer): boolean =>
   let envelope = Mailbox.take(resident.mailbox)
   while (envelope !== undefined && isOverdue(envelope, nowMillis)) {
     Mailbox.forget(resident.mailbox, envelope)
-    late = [...late ?? [], envelope]
+    ;(late ??= []).push(envelope)
     envelope = Mailbox.take(resident.mailbox)
   }
   resident.current = envelope

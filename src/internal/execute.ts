@@ -68,14 +68,15 @@ const traced = (self: Registration, stream: StreamId, tag: string) => (answering
 const send = (self: Registration, sealed: Sealed): Answering => {
   const { envelope } = sealed
   const { context, identity, stream } = envelope
-  if (self.closing) return fail(new RuntimeStopping(where(stream)))
+  const asker = Context.get(context, Asking.CurrentAsker)
+  // What a handler asks is part of its own command, and that one shall still be finished.
+  if (self.closing && !asker?.running) return fail(new RuntimeStopping(where(stream)))
   const quarantined = identity && Defects.quarantined(self.defects, stream, identity.commandId)
   if (quarantined !== undefined) return quarantined
   const resident = residentOf(self, stream)
   if (resident === undefined) {
     return fail(new MailboxFull({ ...where(stream), capacity: self.capacity.maxActive, of: "maxActive" }))
   }
-  const asker = Context.get(context, Asking.CurrentAsker)
   return asker?.running ? ask(self, asker.resident, resident, sealed) : post(self, resident, sealed)
 }
 
