@@ -5,7 +5,7 @@
  * the latest state and appends; the answer goes back to whoever still waits. Any number of processes may run the same
  * aggregates on the same store: the version that an append expects is the fence.
  */
-import { Clock, Duration, Effect, FiberHandle, FiberSet, Layer } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, FiberSet, Layer, Tracer } from "effect"
 import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
@@ -48,7 +48,7 @@ const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
       plan: Plan.make(aggregate.definition, aggregate.behavior),
       settings,
       sources: { events, snapshots: settings.snapshotEvery === undefined ? undefined : snapshots },
-      services: aggregate.services,
+      services: withoutSpan(aggregate.services),
       clock,
       nextEventId,
       residents,
@@ -58,13 +58,15 @@ const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
         waiting: () => waiting(residents)
       }),
       defects: new Map(),
-      fork: yield* FiberSet.runtime(fibers)<never>(),
+      fork: yield* Effect.updateContext(FiberSet.runtime(fibers)<never>(), withoutSpan),
       closing: false
     }
     capacity.registrations.add(self)
     // Begins anew: its pauses are as long as the shortest idle time of all wants them.
     runSweeper(sweep(capacity))
-    yield* Effect.addFinalizer(() => Effect.ensuring(drain(self, fibers), Effect.sync(() => capacity.registrations.delete(self))))
+    yield* Effect.addFinalizer(() =>
+      Effect.ensuring(drain(self, fibers), Effect.sync(() => capacity.registrations.delete(self)))
+    )
     return hosted(self)
   })
   return AggregateHost.of({ register })
@@ -86,11 +88,17 @@ const resolve = (settings: Settings): Resolved => ({
   drainDeadline: Duration.fromInputUnsafe(settings.drainDeadline ?? "10 seconds")
 })
 
+/** The span under which a Layer is built has ended long before commands come, and is none of their callers'. */
+const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
+  Context.omit(Tracer.ParentSpan)(context)
+
 /** Two behaviours for one category would decide on each other's streams; messages have a category of their own. */
 const refuseTaken = ({ registrations }: Capacity, { name }: Definition): Effect.Effect<void> => {
   if (name === outboxCategory) return Effect.die(new TypeError(`"${outboxCategory}" is reserved for messages.`))
   for (const { plan } of registrations) {
-    if (plan.definition.name === name) return Effect.die(new TypeError(`The aggregate "${name}" is already registered.`))
+    if (plan.definition.name === name) {
+      return Effect.die(new TypeError(`The aggregate "${name}" is already registered.`))
+    }
   }
   return Effect.void
 }
