@@ -33,6 +33,7 @@ export interface MemoryLog {
   clockMillis: number
 }
 
+/** A log that holds nothing. */
 export const make = (): MemoryLog => ({
   events: [],
   branches: new Map(),

@@ -22,6 +22,7 @@ export interface TurnFailed {
   readonly error: SqlError.SqlError
 }
 
+/** An open file: its `SqlClient` for applications, and turns for the stores. */
 export class SqliteClient extends Context.Service<SqliteClient, {
   readonly sql: SqlClient.SqlClient
   readonly database: DatabaseSync
@@ -251,5 +252,9 @@ const toInput = (value: unknown): SQLInputValue => {
   if (value === undefined) return null
   if (typeof value === "boolean") return value ? 1 : 0
   if (value instanceof Date) return value.toISOString()
+  // Node would take an object for a list of named parameters, and leave the place of this one empty.
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    throw new TypeError("a value for SQLite is a string, a number, a bigint, a boolean, a Date, bytes or null")
+  }
   return value as SQLInputValue
 }

@@ -26,23 +26,40 @@ export interface Place {
   readonly recordedAtMillis: number
 }
 
+/** The statements of all tables, ready to run. */
 export type SqliteStatements = ReturnType<typeof make>
 
 /** Prepares them. The tables must exist. */
 export const make = (database: DatabaseSync) => {
-  const one = <Row>(text: string) => {
+  const preparer = prepareWith(database)
+  return {
+    ...appending(preparer),
+    ...reading(preparer),
+    ...receipts(preparer),
+    ...snapshots(preparer),
+    ...file(preparer)
+  }
+}
+
+type Preparer = ReturnType<typeof prepareWith>
+
+const prepareWith = (database: DatabaseSync) => ({
+  one: <Row>(text: string) => {
     const statement = database.prepare(text)
     return (...parameters: ReadonlyArray<SQLInputValue>) => statement.get(...parameters) as Row | undefined
-  }
-  const all = <Row>(text: string) => {
+  },
+  all: <Row>(text: string) => {
     const statement = database.prepare(text)
     return (...parameters: ReadonlyArray<SQLInputValue>) => statement.all(...parameters) as Array<Row>
-  }
-  const run = (text: string) => {
+  },
+  run: (text: string) => {
     const statement = database.prepare(text)
     return (...parameters: ReadonlyArray<SQLInputValue>) => Number(statement.run(...parameters).changes)
   }
+})
 
+/** What a write has to know, and to add. */
+const appending = ({ one, run }: Preparer) => {
   const selectHead = one<Head>(
     "SELECT position, recorded_at AS recordedAtMillis FROM varve_events ORDER BY position DESC LIMIT 1"
   )
@@ -56,6 +73,23 @@ export const make = (database: DatabaseSync) => {
   const insertEvent = run(`INSERT INTO varve_events
     (position, tenant, category, stream_id, version, type, schema_version, event_id, recorded_at, data, metadata)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
+  return {
+    head: (): Head => selectHead() ?? { position: 0, recordedAtMillis: 0 },
+    version: (stream: StreamId): Version => selectVersion(...keyOf(stream))?.version ?? 0,
+    event: (stream: StreamId, version: Version) => selectEvent(...keyOf(stream), version),
+    versionAt: (position: number) => selectVersionAt(position)?.version,
+    insertEvent: ({ position, recordedAtMillis, stream, version }: Place, event: New) => {
+      const { category, id, tenant } = stream
+      const { data, eventId, metadata, schemaVersion, type } = event
+      const place = [position, tenant, category, id, version] as const
+      return insertEvent(...place, type, schemaVersion, eventId, recordedAtMillis, data, metadata)
+    }
+  }
+}
+
+/** What readers of streams and of the log ask for. */
+const reading = ({ all, one }: Preparer) => {
   const selectForwards = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
     WHERE tenant = ? AND category = ? AND stream_id = ? AND version > ? AND version <= ? ORDER BY version LIMIT ?`)
   const selectBackwards = all<EventRow>(`SELECT ${eventColumns} FROM varve_events
@@ -89,6 +123,27 @@ export const make = (database: DatabaseSync) => {
       AND last.version = (SELECT max(version) FROM varve_events
         WHERE tenant = ?1 AND category = ?2 AND stream_id = ids.id)
     ORDER BY id`)
+
+  return {
+    stream: (
+      stream: StreamId,
+      bounds: { readonly after: Version; readonly to: Version; readonly limit: number; readonly forwards: boolean }
+    ): ReadonlyArray<Stored> => {
+      const select = bounds.forwards ? selectForwards : selectBackwards
+      return select(...keyOf(stream), bounds.after, bounds.to, bounds.limit).map(toStored)
+    },
+    log: (after: number, to: number, limit: number): ReadonlyArray<Stored> => selectLog(after, to, limit).map(toStored),
+    filteredLog: (after: number, to: number, limit: number, filter: LogFilter): ReadonlyArray<Stored> => {
+      const { categories, tenants, types } = filter
+      return selectFiltered(after, to, listed(tenants), listed(categories), listed(types), limit).map(toStored)
+    },
+    countLog: (after: number, to: number): number => countLog(after, to)!.count,
+    streams: (tenant: string, category: string, after: string, limit: number) =>
+      selectStreams(nameOf(tenant), nameOf(category), after, limit).map((row) => ({ ...row }))
+  }
+}
+
+const receipts = ({ one, run }: Preparer) => {
   const selectReceipt = one<Omit<Receipt, "stream" | "position"> & { readonly position: number | null }>(
     `SELECT command_id AS commandId, hash, version, position, outcome FROM varve_receipts
     WHERE tenant = ? AND category = ? AND stream_id = ? AND command_id = ?`
@@ -98,56 +153,8 @@ export const make = (database: DatabaseSync) => {
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const deleteReceipts = run(`DELETE FROM varve_receipts WHERE number IN
     (SELECT number FROM varve_receipts ORDER BY number LIMIT ?1) AND recorded_at < ?2`)
-  const selectSnapshot = one<Snapshot>(`SELECT version, fingerprint, state, checksum FROM varve_snapshots
-    WHERE tenant = ? AND category = ? AND stream_id = ? AND version <= ?`)
-  const upsertSnapshot = run(`INSERT INTO varve_snapshots
-    (tenant, category, stream_id, version, fingerprint, state, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET version = excluded.version, fingerprint = excluded.fingerprint,
-      state = excluded.state, checksum = excluded.checksum WHERE varve_snapshots.version < excluded.version`)
-  const deleteSnapshot = run(`DELETE FROM varve_snapshots
-    WHERE tenant = ? AND category = ? AND stream_id = ? AND version = ?`)
-  const selectStoreId = one<{ readonly id: string }>("SELECT store_id AS id FROM varve_store")
-  const selectDataVersion = one<{ readonly version: number }>("SELECT data_version AS version FROM pragma_data_version")
 
   return {
-    head: (): Head => selectHead() ?? { position: 0, recordedAtMillis: 0 },
-    version: (stream: StreamId): Version => selectVersion(...keyOf(stream))?.version ?? 0,
-    event: (stream: StreamId, version: Version) => selectEvent(...keyOf(stream), version),
-    versionAt: (position: number) => selectVersionAt(position)?.version,
-    insertEvent: ({ position, recordedAtMillis, stream, version }: Place, event: New) =>
-      insertEvent(
-        position,
-        stream.tenant,
-        stream.category,
-        stream.id,
-        version,
-        event.type,
-        event.schemaVersion,
-        event.eventId,
-        recordedAtMillis,
-        event.data,
-        event.metadata
-      ),
-    stream: (
-      stream: StreamId,
-      bounds: { readonly after: Version; readonly to: Version; readonly limit: number; readonly forwards: boolean }
-    ): ReadonlyArray<Stored> => {
-      const select = bounds.forwards ? selectForwards : selectBackwards
-      return select(...keyOf(stream), bounds.after, bounds.to, bounds.limit).map(toStored)
-    },
-    log: (after: number, to: number, limit: number): ReadonlyArray<Stored> => selectLog(after, to, limit).map(toStored),
-    filteredLog: (after: number, to: number, limit: number, filter: LogFilter): ReadonlyArray<Stored> =>
-      selectFiltered(
-        after,
-        to,
-        listed(filter.tenants),
-        listed(filter.categories),
-        listed(filter.types),
-        limit
-      ).map(toStored),
-    countLog: (after: number, to: number): number => countLog(after, to)!.count,
-    streams: (tenant: string, category: string, after: string, limit: number) =>
-      selectStreams(nameOf(tenant), nameOf(category), after, limit).map((row) => ({ ...row })),
     receipt: (stream: StreamId, commandId: string): Receipt | undefined => {
       const row = selectReceipt(...keyOf(stream), nameOf(commandId))
       const { category, id, tenant } = stream
@@ -162,7 +169,21 @@ export const make = (database: DatabaseSync) => {
       return insertReceipt(tenant, category, id, commandId, hash, version, position, outcome, recordedAtMillis)
     },
     // A negative limit would be none at all.
-    deleteReceipts: (beforeMillis: number, limit: number): number => deleteReceipts(Math.max(0, limit), beforeMillis),
+    deleteReceipts: (beforeMillis: number, limit: number): number => deleteReceipts(Math.max(0, limit), beforeMillis)
+  }
+}
+
+const snapshots = ({ one, run }: Preparer) => {
+  const selectSnapshot = one<Snapshot>(`SELECT version, fingerprint, state, checksum FROM varve_snapshots
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version <= ?`)
+  const upsertSnapshot = run(`INSERT INTO varve_snapshots
+    (tenant, category, stream_id, version, fingerprint, state, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET version = excluded.version, fingerprint = excluded.fingerprint,
+      state = excluded.state, checksum = excluded.checksum WHERE varve_snapshots.version < excluded.version`)
+  const deleteSnapshot = run(`DELETE FROM varve_snapshots
+    WHERE tenant = ? AND category = ? AND stream_id = ? AND version = ?`)
+
+  return {
     snapshot: (stream: StreamId, atMost: Version): Snapshot | undefined => {
       const row = selectSnapshot(...keyOf(stream), atMost)
       return row && { ...row }
@@ -171,7 +192,16 @@ export const make = (database: DatabaseSync) => {
       { category, id, tenant }: StreamId,
       { checksum, fingerprint, state, version }: Snapshot
     ): boolean => upsertSnapshot(tenant, category, id, version, fingerprint, state, checksum) > 0,
-    deleteSnapshot: (stream: StreamId, version: Version): boolean => deleteSnapshot(...keyOf(stream), version) > 0,
+    deleteSnapshot: (stream: StreamId, version: Version): boolean => deleteSnapshot(...keyOf(stream), version) > 0
+  }
+}
+
+/** What there is to know of the file itself. */
+const file = ({ one }: Preparer) => {
+  const selectStoreId = one<{ readonly id: string }>("SELECT store_id AS id FROM varve_store")
+  const selectDataVersion = one<{ readonly version: number }>("SELECT data_version AS version FROM pragma_data_version")
+
+  return {
     storeId: (): string => selectStoreId()!.id,
     /** Changes when another connection has committed. */
     dataVersion: (): number => selectDataVersion()!.version
