@@ -1,10 +1,14 @@
 /**
  * SQLite files for tests: each in a folder of its own, which is removed with the scope.
  */
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { EventStore } from "../../src/EventStore.ts"
+import { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 
 /** The name of a file that does not exist yet. */
@@ -15,3 +19,18 @@ export const freshFile = Effect.acquireRelease(
 
 /** The stores on a file of their own. */
 export const layerFresh = Layer.unwrap(Effect.map(freshFile, (filename) => Sqlite.layer({ filename })))
+
+/** Opens a file until the scope closes: a connection of its own each time. */
+export const open = (options: Sqlite.Options) =>
+  Effect.map(Layer.build(Sqlite.layer(options)), (context) => ({
+    events: Context.get(context, EventStore),
+    snapshots: Context.get(context, SnapshotStore),
+    sql: Context.get(context, SqlClient.SqlClient)
+  }))
+
+/** Another connection to a file, as another process would have it: it knows nothing of Varve. */
+export const stranger = (filename: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new DatabaseSync(filename, { timeout: 0 })),
+    (database) => Effect.sync(() => database.close())
+  )

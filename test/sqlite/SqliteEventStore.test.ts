@@ -1,0 +1,306 @@
+/**
+ * What SQLite adds to the promises of every store: several connections and processes on one file, and failures that
+ * say honestly whether something was written.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { type ChildProcess, spawn } from "node:child_process"
+import { join } from "node:path"
+import { EventStore, type LogPage } from "../../src/EventStore.ts"
+import * as Sample from "../../src/testing/suites/Sample.ts"
+import { freshFile, open } from "./file.ts"
+
+const on = (events: EventStore["Service"]) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.provideService(effect, EventStore, events)
+
+const counted = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+
+/** Two connections to one file, with a stream of two events. */
+const pair = Effect.gen(function*() {
+  const filename = yield* freshFile
+  const [one, two] = [yield* open({ filename }), yield* open({ filename })]
+  return { one: one.events, two: two.events, stream: yield* on(one.events)(Sample.filled(2)) }
+})
+
+describe("two connections to one file", () => {
+  it.effect("see at once what the other one wrote", () =>
+    Effect.gen(function*() {
+      const { one, two, stream } = yield* pair
+      strictEqual(one.storeId, two.storeId)
+      strictEqual(yield* two.head, 2n)
+      deepStrictEqual(yield* two.readStream(stream), yield* one.readStream(stream))
+      yield* on(two)(Sample.commit(Sample.write(stream, 2, Sample.events(1), [Sample.receipt("c")])))
+      strictEqual((yield* one.readStream(stream)).version, 3)
+      strictEqual((yield* one.receipt(stream, "c"))?.version, 2)
+    }))
+
+  it.effect("exclude each other at a version, and repeat no command", () =>
+    Effect.gen(function*() {
+      const { one, two, stream } = yield* pair
+      const write = Sample.write(stream, 2, Sample.events(1), [Sample.receipt("c", { events: 1, through: 1 })])
+      yield* on(two)(Sample.commit(write))
+      deepStrictEqual(yield* on(one)(Sample.append(Sample.write(stream, 2, Sample.events(1)))), {
+        _tag: "Conflict",
+        write: 0,
+        actual: 3
+      })
+      strictEqual((yield* on(one)(Sample.append({ ...write, expected: 3 })))._tag, "Duplicate")
+    }))
+
+  it.effect("I8: number the log without holes between them", () =>
+    Effect.gen(function*() {
+      const { one, two } = yield* pair
+      yield* Effect.forEach([one, two, one, two], (events) =>
+        Effect.gen(function*() {
+          for (const count of counted(20)) {
+            yield* Sample.filled(1 + count % 3)
+            yield* Effect.yieldNow
+          }
+        }).pipe(on(events)), { concurrency: "unbounded" })
+      const log = yield* on(one)(Sample.wholeLog(0n))
+      deepStrictEqual(log.map(({ position }) => Number(position)), counted(log.length))
+      deepStrictEqual(yield* on(two)(Sample.wholeLog(0n)), log)
+      strictEqual(yield* two.audit(0n), BigInt(log.length))
+    }))
+
+  it.effect("go on along the same time, whichever clock is ahead", () =>
+    Effect.gen(function*() {
+      const { one, two } = yield* pair
+      yield* TestClock.setTime(5_000)
+      yield* on(one)(Sample.filled(1))
+      yield* TestClock.setTime(3_000)
+      yield* on(two)(Sample.filled(1))
+      const times = (yield* on(two)(Sample.wholeLog(2n))).map(({ recordedAtMillis }) => recordedAtMillis)
+      deepStrictEqual(times, [5_000, 5_000])
+      assert.isAtLeast((yield* two.readStream(Sample.stream())).readAtMillis, 5_000)
+    }))
+
+  it.effect("follow each other: 20 milliseconds after a commit, and without looking at the log until then", () =>
+    Effect.gen(function*() {
+      const { one, two } = yield* pair
+      const pages: Array<LogPage> = []
+      const followed = two.follow({ after: 0n }).pipe(Stream.runForEach((page) => Effect.sync(() => pages.push(page))))
+      yield* Effect.forkScoped(followed, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      deepStrictEqual(pages.map(({ position }) => position), [2n])
+      yield* on(one)(Sample.filled(3))
+      yield* TestClock.adjust("20 millis")
+      deepStrictEqual(pages.map(({ position }) => position), [2n, 5n])
+    }))
+
+  it.live("follow each other in real time", () =>
+    Effect.gen(function*() {
+      const { one, two } = yield* pair
+      const seen = yield* Deferred.make<LogPage>()
+      const followed = two.follow({ after: 2n }).pipe(Stream.runForEach((page) => Deferred.succeed(seen, page)))
+      yield* Effect.forkScoped(followed, { startImmediately: true })
+      yield* on(one)(Sample.filled(3))
+      const page = yield* Effect.timeout(Deferred.await(seen), "10 seconds")
+      deepStrictEqual(page.events.map(({ position }) => position), [3n, 4n, 5n])
+    }))
+})
+
+/** Starts a process that writes, and answers what it has told so far. */
+const startWriter = (filename: string, id: string, count: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const script = join(import.meta.dirname, "writer.ts")
+      const child = spawn(process.execPath, [script, filename, id, `${count}`], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      const told: Array<number> = []
+      child.stdout.setEncoding("utf8").on("data", (text: string) => told.push(...text.trim().split("\n").map(Number)))
+      return { child, told }
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+const ended = (child: ChildProcess) =>
+  Effect.callback<number | null>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.succeed(child.exitCode))
+    child.once("close", (code) => resume(Effect.succeed(code)))
+  })
+
+describe("several processes on one file", () => {
+  it.live("I3: decide on no version twice, and number the log without holes", () =>
+    Effect.gen(function*() {
+      const [filename, stream] = [yield* freshFile, Sample.stream()]
+      const writers = yield* Effect.forEach(counted(3), () => startWriter(filename, stream.id, 40))
+      const codes = yield* Effect.forEach(writers, ({ child }) => ended(child), { concurrency: "unbounded" })
+      deepStrictEqual(codes, [0, 0, 0])
+      const { events } = yield* open({ filename })
+      const found = yield* on(events)(Sample.wholeStream(stream))
+      deepStrictEqual(found.map(({ version }) => version), counted(120))
+      deepStrictEqual(found.map(({ position }) => Number(position)), counted(120))
+      deepStrictEqual(found.map(({ data }) => JSON.parse(data).decidedOn), counted(120).map((version) => version - 1))
+      deepStrictEqual(writers.flatMap(({ told }) => told).toSorted((a, b) => a - b), counted(120))
+    }), 60_000)
+
+  it.live("lose nothing that was answered when one of them is killed", () =>
+    Effect.gen(function*() {
+      const [filename, stream] = [yield* freshFile, Sample.stream()]
+      const { child, told } = yield* startWriter(filename, stream.id, 1_000_000)
+      const { events } = yield* open({ filename })
+      const followed = events.follow({ after: 0n }).pipe(Stream.takeUntil(({ head }) => head >= 100n), Stream.runDrain)
+      yield* Effect.timeout(followed, "30 seconds")
+      child.kill("SIGKILL")
+      yield* ended(child)
+      const found = yield* on(events)(Sample.wholeStream(stream))
+      deepStrictEqual(found.map(({ version }) => version), counted(found.length))
+      assert.isAtLeast(found.length, told.at(-1)!)
+      yield* on(events)(Sample.commit(Sample.write(stream, found.length, Sample.events(1))))
+      strictEqual(yield* events.audit(0n), BigInt(found.length + 1))
+    }), 60_000)
+})
+
+/** A store on a file whose tables an application has tampered with. */
+const tampered = Effect.fnUntraced(function*(...statements: ReadonlyArray<string>) {
+  const { events, sql } = yield* open({ filename: yield* freshFile })
+  const stream = yield* on(events)(Sample.filled(1))
+  for (const statement of statements) yield* sql.unsafe(statement)
+  return { events, sql, stream }
+})
+
+const abort = (table: string, how: string) =>
+  `CREATE TRIGGER spoil BEFORE INSERT ON ${table} BEGIN SELECT RAISE(${how}, 'INSERT INTO secrets'); END`
+
+describe("an append that fails", () => {
+  it.effect("I1: on its way leaves neither events nor receipts, of none of the group", () =>
+    Effect.gen(function*() {
+      for (const how of ["ABORT", "FAIL", "ROLLBACK"]) {
+        const { events, sql, stream } = yield* tampered(abort("varve_receipts", how))
+        const fresh = Sample.stream()
+        const group = events.append([
+          [Sample.write(fresh, 0, Sample.events(2))],
+          [Sample.write(stream, 1, Sample.events(2), [Sample.receipt("c", { events: 2, through: 2 })])]
+        ])
+        const error = yield* Effect.flip(group)
+        strictEqual(error._tag, "StoreUnavailable")
+        assert.notMatch(error.message, /INSERT|secrets|varve_/)
+        strictEqual(yield* events.head, 1n)
+        deepStrictEqual([(yield* events.readStream(fresh)).version, (yield* events.readStream(stream)).version], [0, 1])
+        strictEqual(yield* events.receipt(stream, "c"), undefined)
+        yield* sql`DROP TRIGGER spoil`
+        deepStrictEqual((yield* group).map(({ _tag }) => _tag), ["Committed", "Committed"])
+        strictEqual(yield* events.head, 5n)
+      }
+    }))
+
+  it.effect("I1: for want of room leaves nothing, and is written once there is room", () =>
+    Effect.gen(function*() {
+      const { events, sql, stream } = yield* tampered()
+      const [pages] = yield* sql<{ readonly count: number }>`SELECT page_count AS count FROM pragma_page_count`
+      yield* sql.unsafe(`PRAGMA max_page_count = ${pages!.count + 20}`)
+      const append = on(events)(Sample.append(Sample.write(stream, 1, [
+        ...Sample.events(3),
+        Sample.event({ data: "x".repeat(200_000) })
+      ])))
+      const error = yield* Effect.flip(append)
+      deepStrictEqual([error._tag, error.detail], ["StoreUnavailable", "the disk is full"])
+      strictEqual(yield* events.head, 1n)
+      yield* sql`PRAGMA max_page_count = 1000000`
+      strictEqual((yield* append)._tag, "Committed")
+      deepStrictEqual((yield* events.readStream(stream)).version, 5)
+    }))
+
+  it.effect("in its commit is lost: nobody knows, and the same append settles it", () =>
+    Effect.gen(function*() {
+      const { events, sql, stream } = yield* tampered(
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER spoil AFTER INSERT ON varve_events BEGIN INSERT INTO children VALUES (1); END"
+      )
+      const append = on(events)(Sample.append(Sample.write(stream, 1, Sample.events(2))))
+      const error = yield* Effect.flip(append)
+      strictEqual(error._tag, "AppendLost")
+      assert.notMatch(error.message, /FOREIGN|children|varve_/)
+      strictEqual(yield* events.head, 1n)
+      yield* sql`INSERT INTO parents VALUES (1)`
+      const first = yield* append
+      strictEqual(first._tag, "Committed")
+      deepStrictEqual(yield* append, first)
+      strictEqual(yield* events.head, 3n)
+    }))
+})
+
+describe("a transaction of the application on the same client", () => {
+  const withTable = Effect.gen(function*() {
+    const { events, sql } = yield* open({ filename: yield* freshFile })
+    yield* sql`CREATE TABLE notes (text TEXT)`
+    return { events, sql, notes: sql`SELECT text FROM notes`.values }
+  })
+
+  it.effect("makes appends and reads wait until it ends, and has its own outcome", () =>
+    Effect.gen(function*() {
+      for (const outcome of [Effect.void, Effect.fail("no")]) {
+        const { events, notes, sql } = yield* withTable
+        const [begun, ends] = [yield* Latch.make(), yield* Latch.make()]
+        const transaction = sql`INSERT INTO notes VALUES ('a')`.pipe(
+          Effect.andThen(begun.open),
+          Effect.andThen(ends.await),
+          Effect.andThen(outcome),
+          sql.withTransaction
+        )
+        const application = yield* Effect.forkChild(Effect.exit(transaction), { startImmediately: true })
+        yield* begun.await
+        const writer = yield* Effect.forkChild(on(events)(Sample.filled(2)), { startImmediately: true })
+        const reader = yield* Effect.forkChild(events.head, { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        deepStrictEqual([writer.pollUnsafe(), reader.pollUnsafe()], [undefined, undefined])
+        yield* ends.open
+        const isKept = Exit.isSuccess(yield* Fiber.join(application))
+        strictEqual((yield* events.readStream(yield* Fiber.join(writer))).version, 2)
+        deepStrictEqual(yield* notes, isKept ? [["a"]] : [])
+        strictEqual(yield* Fiber.join(reader), 2n)
+      }
+    }))
+
+  it.effect("cannot use the stores itself: it would wait for its own end", () =>
+    Effect.gen(function*() {
+      const { events, notes, sql } = yield* withTable
+      for (const use of [Effect.asVoid(on(events)(Sample.filled(1))), Effect.asVoid(events.head)]) {
+        const error = yield* Effect.flip(sql.withTransaction(Effect.andThen(sql`INSERT INTO notes VALUES ('a')`, use)))
+        strictEqual(error._tag, "StoreUnavailable")
+        assert.match(error.message, /from inside a transaction/)
+      }
+      deepStrictEqual(yield* notes, [])
+      yield* on(events)(Sample.filled(1))
+    }))
+})
+
+describe("a damaged log", () => {
+  const damaged = Effect.gen(function*() {
+    const { events, sql } = yield* tampered()
+    yield* on(events)(Sample.filled(9))
+    yield* sql`DELETE FROM varve_events WHERE position = 4`
+    return events
+  })
+
+  it.effect("is a LogGap to everybody who reads across the hole, and to nobody else", () =>
+    Effect.gen(function*() {
+      const events = yield* damaged
+      const gap = { _tag: "LogGap", after: 3n, found: 5n } as const
+      for (const after of [0n, 2n, 3n]) {
+        const error = yield* Effect.flip(events.readAll({ after }))
+        assert.deepInclude(error, gap)
+      }
+      assert.deepInclude(yield* Effect.flip(Stream.runDrain(events.follow({ after: 0n }))), gap)
+      strictEqual((yield* events.readAll({ after: 0n, limit: 3 })).events.length, 3)
+      strictEqual((yield* events.readAll({ after: 4n })).events.length, 6)
+    }))
+
+  it.effect("is found by an audit", () =>
+    Effect.gen(function*() {
+      const events = yield* damaged
+      strictEqual((yield* Effect.flip(events.audit(0n)))._tag, "LogGap")
+      strictEqual(yield* events.audit(4n), 10n)
+    }))
+
+  it.effect("does not stop who reads with a filter, for whom a hole looks like any other event", () =>
+    Effect.gen(function*() {
+      const page = yield* (yield* damaged).readAll({ after: 0n, filter: { types: ["Happened"] } })
+      deepStrictEqual([page.events.length, page.position], [9, 10n])
+    }))
+})

@@ -1,0 +1,67 @@
+/**
+ * Tables are made once, also when several start at the same time, and a file of a newer build is left alone.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { Effect } from "effect"
+import { EventStore } from "../../src/EventStore.ts"
+import * as Sample from "../../src/testing/suites/Sample.ts"
+import { freshFile, open } from "./file.ts"
+
+describe("the tables of the stores", () => {
+  it.effect("are made once, also when many open a new file at the same time", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const opened = yield* Effect.all(Array.from({ length: 5 }, () => open({ filename })), {
+        concurrency: "unbounded"
+      })
+      strictEqual(new Set(opened.map(({ events }) => events.storeId)).size, 1)
+      for (const { events } of opened) yield* Effect.provideService(Sample.filled(1), EventStore, events)
+      strictEqual(yield* opened[0]!.events.head, 5n)
+      deepStrictEqual(yield* opened[0]!.sql`SELECT count(*) FROM varve_store`.values, [[1]])
+    }))
+
+  it.effect("all begin with varve_, and leave the rest of the file to the application", () =>
+    Effect.gen(function*() {
+      const { sql } = yield* open({ filename: yield* freshFile })
+      const tables = yield* sql<{ readonly name: string }>`SELECT name FROM sqlite_schema WHERE type = 'table'`
+      deepStrictEqual(tables.map(({ name }) => name).filter((name) => !name.startsWith("varve_")), [])
+      yield* sql`CREATE TABLE events (id INTEGER)`
+    }))
+
+  it.effect("of a newer build are refused, in words that say what to do, and are not touched", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const change = (statement: string) =>
+        Effect.scoped(Effect.flatMap(open({ filename }), ({ sql }) => sql.unsafe(statement)))
+      yield* change("INSERT INTO varve_migrations (migration_id, name) VALUES (99, 'later')")
+      const error = yield* Effect.flip(change("SELECT 1"))
+      strictEqual(error._tag, "StoreUnavailable")
+      assert.match(error.message, /schema 99, this build knows 1; deploy the newer build/)
+    }))
+
+  it.effect("refuse what is not text or a number, so that nothing that was read can surprise its reader", () =>
+    Effect.gen(function*() {
+      const { events, sql } = yield* open({ filename: yield* freshFile })
+      yield* Effect.provideService(Sample.filled(1), EventStore, events)
+      const error = yield* Effect.flip(sql`UPDATE varve_events SET data = ${new Uint8Array([1])}`)
+      strictEqual(error.reason._tag, "ConstraintError")
+    }))
+
+  it.effect("hold each version of a stream and each command once, whoever writes", () =>
+    Effect.gen(function*() {
+      const { events, sql } = yield* open({ filename: yield* freshFile })
+      const write = Sample.write(Sample.stream(), 0, Sample.events(2), [Sample.receipt("c")])
+      yield* Effect.provideService(Sample.commit(write), EventStore, events)
+      const columns = "tenant, category, stream_id"
+      const twice = [
+        `INSERT INTO varve_events SELECT position + 9, ${columns}, version, type, schema_version, event_id, recorded_at,
+          data, metadata FROM varve_events`,
+        `INSERT INTO varve_receipts SELECT number + 9, ${columns}, command_id, hash, version, position, outcome,
+          recorded_at FROM varve_receipts`
+      ]
+      for (const statement of twice) {
+        strictEqual((yield* Effect.flip(sql.unsafe(statement))).reason._tag, "UniqueViolation")
+      }
+    }))
+})
