@@ -72,7 +72,7 @@ const handle = Effect.fnUntraced(function*(self: Registration, resident: Residen
     const round = yield* decideOnce(self, resident, envelope, folded.success)
     if (round._tag === "Answered") return round.answer
     resident.stale = true
-    if (redecisions++ === self.settings.redecisions) return failure(round.conflict)
+    if (redecisions++ >= self.settings.redecisions) return failure(round.conflict)
   }
 })
 

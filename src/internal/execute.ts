@@ -80,7 +80,11 @@ const send = (self: Registration, sealed: Sealed): Answering => {
   return asker?.running ? ask(self, asker.resident, resident, sealed) : post(self, resident, sealed)
 }
 
-/** A handler's question. It counts as waiting before it is posted: the answer may be in the making at once. */
+/**
+ * A handler's question. It counts as waiting before it is posted: the answer may be in the making at once. Neither the
+ * asked aggregate nor, with the answer, the asking one goes on within this very step: long chains would pile up on the
+ * stack.
+ */
 const ask = (
   self: Registration,
   asker: Resident.Resident,
@@ -90,11 +94,19 @@ const ask = (
   const path = Asking.ring(asker, asked)
   if (path !== undefined) return fail(new AskRing({ ...where(asked.stream), path }))
   const answered = Asking.wait(asker, asked)
-  return Effect.ensuring(post(self, asked, sealed), Effect.sync(answered))
+  return Effect.ensuring(
+    post(self, asked, sealed, Effect.yieldNow),
+    Effect.andThen(Effect.sync(answered), Effect.yieldNow)
+  )
 }
 
 /** Puts the envelope into the mailbox, or joins the one that is under way with the same command id. */
-const post = (self: Registration, resident: Resident.Resident, { deadline, envelope }: Sealed): Answering => {
+const post = (
+  self: Registration,
+  resident: Resident.Resident,
+  { deadline, envelope }: Sealed,
+  before: Effect.Effect<void> = Effect.void
+): Answering => {
   const { identity, stream } = envelope
   const earlier = identity && resident.mailbox.byCommandId?.get(identity.commandId)
   if (earlier !== undefined) {
@@ -108,7 +120,7 @@ const post = (self: Registration, resident: Resident.Resident, { deadline, envel
   if (!Mailbox.offer(resident.mailbox, envelope, capacity)) {
     return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
   }
-  if (!resident.serving) start(self, resident)
+  if (!resident.serving) start(self, resident, before)
   return wait(resident, { deadline, envelope })
 }
 
@@ -142,10 +154,10 @@ const residentOf = (self: Registration, stream: StreamId): Resident.Resident | u
 }
 
 /** Starts the fiber that serves a mailbox, and sees to it that nobody waits in vain when it ends otherwise than it should. */
-const start = (self: Registration, resident: Resident.Resident): void => {
+const start = (self: Registration, resident: Resident.Resident, before: Effect.Effect<void> = Effect.void): void => {
   Resident.unpark(self.residents, resident)
   resident.serving = true
-  self.fork(serve(self, resident)).addObserver((exit) => {
+  self.fork(Effect.andThen(before, serve(self, resident))).addObserver((exit) => {
     if (Exit.isSuccess(exit)) return
     if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)
     else restart(self, resident, exit.cause)
