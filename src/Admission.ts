@@ -5,7 +5,7 @@
  * Counts are checked before encoding, bytes right after it.
  */
 import { Result, Schema } from "effect"
-import { forbiddenInJson, forbiddenInString } from "./internal/json.ts"
+import { forbiddenInJson, forbiddenInString, isPlainObject } from "./internal/json.ts"
 
 /** Every bound of the log, with its unit last. They are promises to stores, so no adapter may be narrower. */
 export const limits = {
@@ -94,6 +94,9 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
 
 /** Metadata: string values under admitted keys, at most 16 KiB as JSON. */
 export const admitMetadata = (metadata: Readonly<Record<string, string>>): Result.Result<AdmittedJson, Refusal> => {
+  if (!isPlainObject(metadata)) {
+    return Result.fail(new InputInvalid({ what: "the metadata", problem: `an object is expected, not ${kindOf(metadata)}` }))
+  }
   const keys = Object.keys(metadata)
   if (keys.length === 0) return noMetadata
   for (const key of keys) {

@@ -6,6 +6,7 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import type { PureCodec } from "../Event.ts"
+import { isPlainObject } from "./json.ts"
 
 /** A value to JSON data and back. A failure says in one line what is wrong. */
 export interface Codec {
@@ -51,9 +52,6 @@ export const parse = (text: string): Result.Result<unknown, string> => {
     return Result.fail("it is not valid JSON")
   }
 }
-
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** A getter, a proxy or very deep data may throw below the schema; that is a problem of the data like any other. */
 const guarded = (run: (input: unknown) => Result.Result<unknown, { readonly message: string }>): Codec["encode"] => (input) => {

@@ -81,7 +81,10 @@ export const history = (
     Effect.fnUntraced(function*(cursor) {
       if (cursor.to !== undefined && cursor.to <= cursor.after) return [[], Option.none()]
       const found = yield* page(self, stream, { ...cursor, direction })
-      const events = yield* Effect.forEach(found.events, (stored) => recorded(self, stream, stored))
+      const versionOf = direction === "forwards"
+        ? (index: number) => cursor.after + 1 + index
+        : (index: number) => Math.min(cursor.to ?? found.version, found.version) - index
+      const events = yield* Effect.forEach(found.events, (stored, index) => recorded(self, stream, stored, versionOf(index)))
       return [events, next(found, cursor)]
     })
   )
@@ -89,9 +92,9 @@ export const history = (
   return Stream.unwrap(Effect.as(admitted(Result.andThen(admittable, refuseVersion("to", to))), pages))
 }
 
-const recorded = (self: Registration, stream: StreamId, stored: Stored) => {
+const recorded = (self: Registration, stream: StreamId, stored: Stored, version: Version) => {
   const { data: _, metadata, recordedAtMillis, ...envelope } = stored
-  return Result.match(Replay.decode(self.plan, stream, stored), {
+  return Result.match(Replay.decode(self.plan, stream, stored, version), {
     onFailure: failed,
     onSuccess: (event) =>
       Effect.succeed({ ...envelope, event, metadata: metadataOf(metadata), recordedAt: new Date(recordedAtMillis) })

@@ -115,10 +115,7 @@ const apply = (
   version: Version,
   stored: Stored
 ): Result.Result<unknown, Reason> => {
-  if (stored.version !== version + 1) {
-    return Result.fail(unreadable(stream, version + 1, stored.type, `version ${stored.version} stands in its place`))
-  }
-  const event = decode(plan, stream, stored)
+  const event = decode(plan, stream, stored, version + 1)
   if (Result.isFailure(event)) return Result.fail(event.failure)
   try {
     return Result.succeed(evolve(plan, state, event.success))
@@ -135,14 +132,18 @@ const apply = (
 export const evolve = (plan: Plan, state: unknown, event: { readonly _tag: string }): unknown =>
   plan.behavior.evolve[event._tag]!(state, event)
 
-/** One of today's events, if the store returned one of this stream. */
+/** One of today's events, if the store returned the one of this stream and version that was read. */
 export const decode = (
   plan: Plan,
   stream: StreamId,
-  stored: Stored
+  stored: Stored,
+  version: Version
 ): Result.Result<{ readonly _tag: string }, Reason> => {
   if (stored.id !== stream.id || stored.tenant !== stream.tenant || stored.category !== stream.category) {
-    return Result.fail(new StreamMismatch({ ...where(stream), version: stored.version }))
+    return Result.fail(new StreamMismatch({ ...where(stream), version }))
+  }
+  if (stored.version !== version) {
+    return Result.fail(unreadable(stream, version, stored.type, `version ${stored.version} stands in its place`))
   }
   return Result.mapError(plan.events.decode(stored), (why) => undecodable(stream, stored, why))
 }

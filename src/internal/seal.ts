@@ -4,10 +4,11 @@
 import { type Clock, type Context, Duration, Result } from "effect"
 import { admitMetadata, InputInvalid, type Refusal, refuseName } from "../Admission.ts"
 import { type HandleOptions, HandlerMissing, type Reason } from "../AggregateHost.ts"
-import type { StreamId } from "../Event.ts"
+import type { Metadata, StreamId } from "../Event.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import type { Deadline, Envelope } from "./envelope.ts"
 import type { CommandPlan, Plan } from "./plan.ts"
+import { isPlainObject } from "./json.ts"
 import { where } from "./replay.ts"
 
 /** An envelope, and how long its sender waits for the answer. */
@@ -40,7 +41,7 @@ export const seal = (
     const payload = yield* invalid(`the payload of "${tag}"`, command.make(input))
     const identity = yield* identify(command, payload, options.commandId)
     yield* refuseVersion("ifVersion", options.ifVersion)
-    const values = options.metadata ?? {}
+    const values = options.metadata === undefined ? {} : options.metadata
     const json = yield* admitMetadata(withCause(values, options.commandId))
     const deadline = yield* readDeadline(options.deadline)
     return sealed(stream, { command, payload, identity, ifVersion: options.ifVersion, metadata: { values, json } }, deadline, surroundings)
@@ -109,8 +110,10 @@ const identify = (
 }
 
 /** An event says which command caused it, unless its sender knows better. */
-const withCause = (metadata: HandleOptions["metadata"] & {}, commandId: string | undefined) =>
-  commandId === undefined || "causationId" in metadata ? metadata : { ...metadata, causationId: commandId }
+const withCause = (metadata: Metadata, commandId: string | undefined): Metadata =>
+  commandId === undefined || !isPlainObject(metadata) || Object.hasOwn(metadata, "causationId")
+    ? metadata
+    : { ...metadata, causationId: commandId }
 
 const readDeadline = (deadline: Duration.Input | undefined): Result.Result<Duration.Duration | undefined, Refusal> => {
   if (deadline === undefined) return Result.succeed(undefined)
