@@ -52,6 +52,9 @@ export const load = Effect.fnUntraced(function*(
     yield* Effect.ignore(sources.snapshots.discard(stream, loaded.snapshot?.version ?? 0))
     return yield* advance(plan, sources, stream, empty(plan), atMost)
   }
+  if (atMost !== undefined && loaded.tail.version < atMost) {
+    return yield* fail(pastEnd(stream, atMost, loaded.tail.version))
+  }
   const folded = yield* fold(plan, stream, restored.success, loaded.tail.events)
   return folded.version === loaded.tail.version ? folded : yield* advance(plan, sources, stream, folded, atMost)
 })
@@ -97,7 +100,7 @@ const advance = Effect.fnUntraced(function*(
   while (folded.version !== atMost) {
     const page = yield* orFailed(sources.events.readStream(stream, { after: folded.version, to: atMost }))
     if (atMost !== undefined && page.version < atMost) {
-      return yield* fail(new ReadPastEnd({ ...where(stream), version: atMost, actual: page.version }))
+      return yield* fail(pastEnd(stream, atMost, page.version))
     }
     if (page.events.length === 0 && folded.version < page.version) {
       return yield* fail(unreadable(stream, folded.version + 1, "?", "it is missing"))
@@ -190,6 +193,9 @@ export const where = (stream: StreamId) => ({ aggregate: stream.category, id: st
 
 const unreadable = (stream: StreamId, version: Version, type: string, problem: string) =>
   new StreamUnreadable({ ...where(stream), version, type, problem })
+
+const pastEnd = (stream: StreamId, version: Version, actual: Version) =>
+  new ReadPastEnd({ ...where(stream), version, actual })
 
 const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))
 
