@@ -301,6 +301,7 @@ export interface Hosted {
   readonly exists: (stream: StreamId) => Effect.Effect<boolean, CommandFailed>
 }
 
+/** Runs aggregates. `AggregateRuntime.layer` is one, in this process. */
 export class AggregateHost extends Context.Service<AggregateHost, {
   /**
    * Takes an aggregate in until the scope closes. Closing refuses new commands, waits for those that have begun up to

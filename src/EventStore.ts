@@ -176,6 +176,7 @@ export interface StreamsRange {
   readonly limit?: number | undefined
 }
 
+/** The log. `Memory.layer` and `Sqlite.layer` provide one. */
 export class EventStore extends Context.Service<EventStore, {
   /** Names the database behind this layer: what shares it may share a transaction. */
   readonly storeId: string

@@ -24,6 +24,7 @@ export interface Loaded {
   readonly tail: StreamPage
 }
 
+/** The snapshots of the streams in a log. Whoever provides the log provides them. */
 export class SnapshotStore extends Context.Service<SnapshotStore, {
   /**
    * The snapshot of a stream and the events after it, in one round trip. With `atMost`, a snapshot of a later version

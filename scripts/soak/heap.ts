@@ -47,7 +47,7 @@ export const run = (aggregates: number): Effect.Effect<Report> =>
     Effect.provide(Accounts.toLayer(behavior, { maxIdleTime }).pipe(
       Layer.provide(AggregateRuntime.layerWith({ maxActive: aggregates })),
       Layer.provide(Supervisor.layerYes),
-      Layer.provide(Memory.layer)
-    )),
-    Effect.provide(TestClock.layer())
+      Layer.provide(Memory.layer),
+      Layer.provideMerge(TestClock.layer())
+    ))
   )

@@ -59,7 +59,7 @@ const flock = 1_000
 export const run = (commands: number, seed: string): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const store = yield* EventStore
-    const endings = new Array<Ending | undefined>(commands)
+    const endings = Array.from<Ending | undefined>({ length: commands })
     const problems: Array<string> = []
     const settle = (number: number, ending: Ending) => {
       if (endings[number] !== undefined) problems.push(`command ${number} was answered twice`)

@@ -3,14 +3,8 @@
  */
 import { Effect } from "effect"
 import { elapsedMillis } from "./elapsed.ts"
-import type { Registration } from "./registration.ts"
+import type { Capacity, Registration } from "./registration.ts"
 import { oldestIdle, passivate, type Resident } from "./resident.ts"
-
-/** What all registrations of a runtime share: how many aggregates may be in memory. */
-export interface Capacity {
-  readonly maxActive: number
-  readonly registrations: Set<Registration>
-}
 
 /** Whether one more aggregate may come in; the one that has been idle for longest may have to go. */
 export const makeRoom = (capacity: Capacity): boolean => {
@@ -37,7 +31,7 @@ const letGo = (registration: Registration, resident: Resident): boolean => {
 }
 
 /** Lets those go that have been idle for `maxIdleMillis`. One whose snapshot is being saved waits for the next sweep. */
-export const sweepOnce = (registration: Registration, nowMillis: number): void => {
+const sweepOnce = (registration: Registration, nowMillis: number): void => {
   const { residents, settings } = registration
   let resident = residents.oldest
   while (resident !== undefined && nowMillis - resident.idleSinceMillis >= settings.maxIdleMillis) {

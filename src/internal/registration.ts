@@ -3,7 +3,6 @@
  */
 import type { Clock, Context, Duration, Effect, Fiber } from "effect"
 import type { Defects } from "./defects.ts"
-import type { Capacity } from "./passivation.ts"
 import type { Plan } from "./plan.ts"
 import type { Sources } from "./replay.ts"
 import type { Residents } from "./resident.ts"
@@ -16,6 +15,12 @@ export interface Resolved {
   readonly maxIdleMillis: number
   readonly redecisions: number
   readonly drainDeadline: Duration.Duration
+}
+
+/** What all registrations of a runtime share: how many aggregates may be in memory. */
+export interface Capacity {
+  readonly maxActive: number
+  readonly registrations: Set<Registration>
 }
 
 /** One definition on this runtime. */

@@ -9,7 +9,7 @@ import { snapshotOf } from "./replay.ts"
 import type { Resident } from "./resident.ts"
 
 /** Whether going from `before` to `after` events crosses a multiple of `every`. */
-export const crosses = (every: number, before: Version, after: Version): boolean =>
+const crosses = (every: number, before: Version, after: Version): boolean =>
   Math.floor(after / every) > Math.floor(before / every)
 
 /** Has the resident's state saved if a commit that began at `before` makes one due. */
