@@ -1,6 +1,6 @@
 /** What comes of the lines of `fixture.ndjson`, every one of them: the reading example of a file of commands. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -25,7 +25,7 @@ const run = Effect.gen(function*() {
   const said: Array<string> = []
   const status = StatusLine.make({ write: (text) => said.push(text) })
   const file = yield* CommandFile.open(path)
-  const summary = yield* Run.run(app, file, { strict: false, concurrency: 64 }, status)
+  const summary = yield* Run.run(app, file, { strict: false, concurrency: 64, patience: Duration.seconds(30) }, status)
   return { summary, said: said.filter((text) => text.startsWith("line ")) }
 })
 

@@ -2,11 +2,11 @@
  * A file of commands, one JSON value a line, plain or gzipped, or standard input: read in bounded memory, however long
  * the file or a line of it.
  */
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Data, Effect, Option, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream, statSync } from "node:fs"
-import { pipeline, type Readable, Transform } from "node:stream"
+import { pipeline, type Readable } from "node:stream"
 import { createGunzip } from "node:zlib"
 
 /** A line of the file, counted from 1; empty ones are left out. A `problem` says why its text cannot be used. */
@@ -18,7 +18,7 @@ export interface Line {
 
 /** Where the commands come from, and what is known of them beforehand. */
 export interface CommandFile {
-  /** Names the batch: command ids are this and the line's number. */
+  /** Names the commands: the id of each is this and the number of its line. */
   readonly batch: string
   /** How many lines there are; unknown for standard input. */
   readonly count: Option.Option<number>
@@ -36,14 +36,16 @@ export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonl
 export const lineBytesMax = 4 * 1024 * 1024
 
 /**
- * Opens a file. It is read once beforehand, to count its lines and to name the batch by the SHA-256 of its content: the
- * same content is the same batch, under whatever name.
+ * Opens a file. It is read once beforehand, to count its lines and, unless a batch is given, to name it by the SHA-256
+ * of its content: the same content is the same batch, under whatever name, packed or not.
  */
-export const open = Effect.fnUntraced(function*(path: string): Effect.fn.Return<CommandFile, UnreadableFile> {
-  yield* Effect.try({ try: () => refuseFolder(path), catch: unreadable(path) })
-  const { batch, count } = yield* survey(path)
-  return { batch, count: Option.some(count), lines: lines(content(path), path) }
-})
+export const open = Effect.fnUntraced(
+  function*(path: string, given?: string): Effect.fn.Return<CommandFile, UnreadableFile> {
+    yield* Effect.try({ try: () => refuseOthers(path), catch: unreadable(path) })
+    const { batch, count } = yield* survey(path)
+    return { batch: given ?? batch, count: Option.some(count), lines: lines(content(path), path) }
+  }
+)
 
 /** Standard input, once. Its batch has a given name, since its content is not known beforehand. */
 export const standardInput = (batch: string): CommandFile => ({
@@ -52,50 +54,59 @@ export const standardInput = (batch: string): CommandFile => ({
   lines: lines(() => process.stdin, "standard input")
 })
 
-const refuseFolder = (path: string): void => {
-  if (statSync(path).isDirectory()) throw new Error("it is a folder")
+/** A file is read twice, which a pipe cannot be. */
+const refuseOthers = (path: string): void => {
+  const found = statSync(path)
+  if (found.isDirectory()) throw new Error("it is a folder")
+  if (!found.isFile()) {
+    throw new Error("it is a pipe or a device; name it - and give --batch NAME, with the pipe as input")
+  }
 }
 
 const unreadable = (path: string) => (cause: unknown): UnreadableFile => {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  const problem = code === "ENOENT"
-    ? "there is no such file"
-    : code === "EACCES"
-    ? "it may not be read"
-    : cause instanceof Error
-    ? cause.message
-    : String(cause)
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
+  const problem = problems.get(code) ?? (cause instanceof Error ? cause.message : String(cause))
   return new UnreadableFile({ problem: `Cannot read ${path}: ${problem}.` })
 }
 
-/** The bytes of a file, unpacked if it is gzipped; `watch` sees them as they are on disk. */
-const content = (path: string, watch: (chunk: Uint8Array) => void = () => {}) => (): Readable => {
-  const watched = new Transform({
-    transform: (chunk: Uint8Array, _encoding, done) => {
-      watch(chunk)
-      done(null, chunk)
-    }
-  })
-  // A failure of one is a failure of the last, which is the one that is read.
+const problems: ReadonlyMap<string, string> = new Map([
+  ["ENOENT", "there is no such file"],
+  ["EACCES", "it may not be read"],
+  ["Z_BUF_ERROR", "it is cut short; its gzip data has no end"],
+  ["Z_DATA_ERROR", "it is not gzip data, or it is damaged"]
+])
+
+/** The bytes of a file, unpacked if it is gzipped. */
+const content = (path: string) => (): Readable => {
+  // A failure of the first is a failure of the last, which is the one that is read.
   const failed = () => {}
   return path.endsWith(".gz")
-    ? pipeline(createReadStream(path), watched, createGunzip(), failed)
-    : pipeline(createReadStream(path), watched, failed)
+    ? pipeline(createReadStream(path), createGunzip(), failed)
+    : createReadStream(path)
 }
 
+/** The content is what is hashed, not the file: packed and unpacked it is the same batch. */
 const survey = (path: string): Effect.Effect<{ readonly batch: string; readonly count: number }, UnreadableFile> =>
   Effect.suspend(() => {
     const hash = createHash("sha256")
-    const count = Stream.runCount(lines(content(path, (chunk) => hash.update(chunk)), path))
+    const count = Stream.runCount(lines(content(path), path, (chunk) => hash.update(chunk)))
     return Effect.map(count, (count) => ({ batch: hash.digest("hex"), count }))
   })
 
-const lines = (source: () => Readable, path: string): Stream.Stream<Line, UnreadableFile> =>
+const lines = (
+  source: () => Readable,
+  path: string,
+  watch: (chunk: Uint8Array) => void = () => {}
+): Stream.Stream<Line, UnreadableFile> =>
   Stream.suspend(() => {
     const splitter = makeSplitter()
     const chunks = NodeStream.fromReadable<Uint8Array, UnreadableFile>({ evaluate: source, onError: unreadable(path) })
+    const split = (chunk: Uint8Array) => {
+      watch(chunk)
+      return splitter.push(chunk)
+    }
     return Stream.concat(
-      Stream.flatMap(chunks, (chunk) => Stream.fromIterable(splitter.push(chunk))),
+      Stream.flatMap(chunks, (chunk) => Stream.fromIterable(split(chunk))),
       Stream.suspend(() => Stream.fromIterable(splitter.end()))
     ).pipe(Stream.filter(({ problem, text }) => text !== "" || problem !== undefined))
   })

@@ -2,17 +2,21 @@
  * Running a command as the main program of a process: logs and failures on standard error, failures in plain words with
  * the next step, exit codes that a shell can use.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Effect, Exit, Layer, Logger, Predicate, References } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Effect, Exit, Layer, Logger, Option, Predicate, References } from "effect"
 import { Command } from "effect/cli"
+import { describe } from "./Problem.ts"
+
+/** What a run that did not come to its end leaves to be done. */
+export const runAgain = "Run the same command again: what was carried out is recognized by its ids and not done twice."
 
 /** What to do next, by the tag of the failure. */
 const nextSteps: Readonly<Record<string, string>> = {
-  RunStopped: "Run the same command again: what was carried out is recognized by its ids and not done twice.",
+  RunStopped: runAgain,
   StoreUnavailable: "See to the store, then run the same command again; nothing is done twice.",
   StoreNotChosen: "See --help for the stores that there are.",
-  UnusableApp: "See examples/expenses/app.ts for an app that works.",
-  UnreadableFile: "Check the name and the permissions of the file."
+  UnusableApp: "See examples/expenses/app.ts for an app that works."
 }
 
 /**
@@ -22,26 +26,42 @@ const nextSteps: Readonly<Record<string, string>> = {
 export const main = <Name extends string, Input, E, ContextInput>(
   command: Command.Command<Name, Input, ContextInput, E, NodeServices.NodeServices>,
   options: { readonly version: string; readonly drained?: () => boolean }
-): void =>
+): void => {
+  for (const output of [process.stdout, process.stderr]) output.on("error", forgive)
   Command.run(command, { version: options.version }).pipe(
-    Effect.tapError(report),
+    Effect.tapCause(report),
     Effect.provide(Layer.mergeAll(NodeServices.layer, logs)),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       teardown: (exit, onExit) => onExit(exitCode(exit, options.drained?.() === true))
     })
   )
+}
+
+/** A reader who has left (`| head`) is no failure of the work. Results that cannot be written are. */
+const forgive = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== "EPIPE") process.exitCode = 1
+}
 
 const logs = Layer.mergeAll(Logger.layer([Logger.consolePretty()]), Layer.succeed(References.LogToStderr, true))
 
-const report = (error: unknown) =>
+const report = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
-    // Wrong usage has been answered with help already.
-    if (Predicate.isTagged(error, "ShowHelp")) return
-    const nextStep = Predicate.hasProperty(error, "_tag") ? nextSteps[String(error._tag)] : undefined
-    const message = error instanceof Error ? error.message : String(error)
-    process.stderr.write(`${message}\n${nextStep === undefined ? "" : `${nextStep}\n`}`)
+    if (Cause.hasInterruptsOnly(cause)) return
+    const lines = Option.match(Cause.findErrorOption(cause), {
+      onNone: () => [`This should not have happened: ${describe(Cause.squash(cause))}`],
+      onSome: explain
+    })
+    process.stderr.write(lines.map((line) => `${line}\n`).join(""))
   })
+
+/** A failure that was foreseen: what it says, and what to do next. Wrong usage has been answered with help already. */
+const explain = (error: unknown): ReadonlyArray<string> => {
+  if (Predicate.isTagged(error, "ShowHelp")) return []
+  const nextStep = Predicate.hasProperty(error, "_tag") ? nextSteps[String(error._tag)] : undefined
+  const message = error instanceof Error ? error.message : String(error)
+  return nextStep === undefined ? [message] : [message, nextStep]
+}
 
 const exitCode = (exit: Exit.Exit<unknown, unknown>, drained: boolean): number => {
   if (Exit.isSuccess(exit)) return 0

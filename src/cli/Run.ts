@@ -2,13 +2,14 @@
  * Carrying out a file of commands: lines of one key in their order, lines of different keys beside each other, in
  * bounded number. Each line ends as accepted, rejected or bad; what the store cannot do just now is tried again.
  */
-import { Cause, Clock, Data, Effect, Exit, Option, Result, Schedule, Stream } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, Schedule, Stream } from "effect"
 import { type CommandFailed, isCommandFailed } from "../AggregateHost.ts"
 import { EventStore, type StoreUnavailable } from "../EventStore.ts"
-import { compile, parse, problemOf } from "../internal/codec.ts"
+import { compile, parse } from "../internal/codec.ts"
 import type { App, Rejection } from "./App.ts"
 import type { CommandFile, Line, UnreadableFile } from "./CommandFile.ts"
 import * as Lanes from "./Lanes.ts"
+import { describe } from "./Problem.ts"
 import type { StatusLine } from "./StatusLine.ts"
 import * as Summary from "./Summary.ts"
 
@@ -18,12 +19,26 @@ export interface Options {
   readonly strict: boolean
   /** How many lines may be under way at once. */
   readonly concurrency: number
+  /** How long to try again what the store cannot do just now. */
+  readonly patience: Duration.Duration
 }
 
-/** The run stopped before the end of the file. Run it again: what was carried out is recognized by its ids. */
+/** The store could not carry out a line. Run the file again: what was carried out is recognized by its ids. */
 export class RunStopped extends Data.TaggedError("RunStopped")<{ readonly line: number; readonly problem: string }> {
   override get message() {
     return `Stopped at line ${this.line}: ${this.problem}`
+  }
+}
+
+/** A line is bad, and the run is strict. A file that is mended has another name unless it is given the one of before. */
+export class LineBad extends Data.TaggedError("LineBad")<{
+  readonly line: number
+  readonly problem: string
+  readonly batch: string
+}> {
+  override get message() {
+    return `Stopped at line ${this.line}, which is bad: ${this.problem}\nMend it and run the file again with --batch ` +
+      `${this.batch}: by that name, what was carried out is recognized and not done twice.`
   }
 }
 
@@ -33,15 +48,16 @@ export const run = Effect.fnUntraced(function*<Services>(
   file: CommandFile,
   options: Options,
   status: StatusLine
-): Effect.fn.Return<Summary.Summary, RunStopped | UnreadableFile | StoreUnavailable, EventStore | Services> {
+): Effect.fn.Return<Summary.Summary, RunStopped | LineBad | UnreadableFile | StoreUnavailable, EventStore | Services> {
   const store = yield* EventStore
   const startedAt = yield* Clock.currentTimeMillis
   const tally = Summary.make()
-  const read = reader(app)
+  const read = reader(app, patiently(options.patience, status))
   const pieces = Stream.map(file.lines, (line) => {
     const commandId = `${file.batch}:${line.number}`
-    const { ending, key } = read(line, commandId)
-    return { key, work: Effect.flatMap(ending, (ended) => count(tally, line, ended, options, status)) }
+    const { key, work } = read(line, commandId)
+    const ended = Effect.map(Effect.exit(work), ending)
+    return { key, work: Effect.flatMap(ended, (ended) => count(tally, line, ended, file.batch, options, status)) }
   })
   yield* status.during(progress(tally, file.count, startedAt), Lanes.run(pieces, options.concurrency))
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
@@ -55,59 +71,71 @@ type Ending =
   | { readonly _tag: "Bad"; readonly problem: string }
   | { readonly _tag: "Stopped"; readonly problem: string }
 
-interface Read<Services> {
-  readonly key: string
-  readonly ending: Effect.Effect<Ending, never, Services>
-}
+/** A line that cannot be read. */
+class Unread extends Data.TaggedError("Unread")<{ readonly problem: string }> {}
+
+type Work<Services> = Effect.Effect<unknown, Rejection | CommandFailed | Unread, Services>
 
 /** What a line asks for, and the lane that it goes in. A line that cannot be read waits for nobody. */
-const reader = <Services>(app: App<Services>) => {
+const reader = <Services>(app: App<Services>, attempt: ReturnType<typeof patiently>) => {
   const schema = compile(app.line)
-  return (line: Line, commandId: string): Read<Services> => {
-    if (line.problem !== undefined) return { key: commandId, ending: bad(line.problem) }
+  return (line: Line, commandId: string): { readonly key: string; readonly work: Work<Services> } => {
+    const unread = (problem: string) => ({ key: commandId, work: new Unread({ problem }) })
+    if (line.problem !== undefined) return unread(line.problem)
     const value = Result.flatMap(parse(line.text), schema.decode)
-    if (Result.isFailure(value)) return { key: commandId, ending: bad(value.failure) }
-    return { key: `line ${app.key(value.success)}`, ending: execute(app, value.success, commandId) }
+    if (Result.isFailure(value)) return unread(value.failure)
+    const key = Result.try(() => `line ${app.key(value.success)}`)
+    if (Result.isFailure(key)) return unread(`its key cannot be told: ${describe(key.failure)}`)
+    return { key: key.success, work: attempt(Effect.suspend(() => app.execute(value.success, commandId))) }
   }
 }
 
-const execute = <Services>(
-  app: App<Services>,
-  value: unknown,
-  commandId: string
-): Effect.Effect<Ending, never, Services> =>
-  app.execute(value, commandId).pipe(
-    Effect.retry({ schedule: patience, while: (error) => isCommandFailed(error) && error.isRetryable }),
-    Effect.exit,
-    Effect.map(ending)
-  )
+/** Tries again what the store cannot do just now, and says so once, until it can. */
+const patiently = (patience: Duration.Duration, status: StatusLine) => {
+  const again = steps.pipe(Schedule.upTo({ duration: patience }))
+  let isAway = false
+  const back = Effect.sync(() => {
+    isAway = false
+  })
+  const say = (error: { readonly message: string }) => {
+    if (isAway) return Effect.void
+    isAway = true
+    return status.say(`${error.message}. Trying again for up to ${Duration.format(patience)} …`)
+  }
+  return <R>(work: Effect.Effect<unknown, Rejection | CommandFailed, R>) =>
+    work.pipe(
+      Effect.tap(back),
+      Effect.tapError((error) => mayPass(error) ? say(error) : back),
+      Effect.retry({ schedule: again, while: mayPass })
+    )
+}
 
-/** 20, 40, 80 ms …, at most 1 s apart, give or take 20 %, for half a minute. */
-const patience = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ duration: "30 seconds" })
-)
+const mayPass = (error: Rejection | CommandFailed): error is CommandFailed =>
+  isCommandFailed(error) && error.isRetryable
 
-const ending = (exit: Exit.Exit<unknown, Rejection | CommandFailed>): Ending => {
+/** 20, 40, 80 ms …, at most 1 s apart, give or take 20 %. */
+const steps = Schedule.jittered(Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")]))
+
+const ending = (exit: Exit.Exit<unknown, Rejection | CommandFailed | Unread>): Ending => {
   if (Exit.isSuccess(exit)) return { _tag: "Accepted" }
   const failed = Cause.findErrorOption(exit.cause)
   if (Option.isNone(failed)) {
-    return { _tag: "Bad", problem: `its handler ended in a defect: ${problemOf(Cause.squash(exit.cause))}` }
+    return { _tag: "Bad", problem: `its handler ended in a defect: ${describe(Cause.squash(exit.cause))}` }
   }
   const error = failed.value
+  if (error instanceof Unread) return { _tag: "Bad", problem: error.problem }
   if (!isCommandFailed(error)) return { _tag: "Rejected", reason: error._tag }
   return { _tag: error.isRetryable ? "Stopped" : "Bad", problem: error.message }
 }
-
-const bad = (problem: string): Effect.Effect<Ending> => Effect.succeed({ _tag: "Bad", problem })
 
 const count = (
   tally: Summary.Tally,
   line: Line,
   ended: Ending,
+  batch: string,
   { strict }: Options,
   status: StatusLine
-): Effect.Effect<void, RunStopped> => {
+): Effect.Effect<void, RunStopped | LineBad> => {
   if (ended._tag === "Stopped") return Effect.fail(new RunStopped({ line: line.number, problem: ended.problem }))
   tally.lines++
   switch (ended._tag) {
@@ -120,7 +148,7 @@ const count = (
     case "Bad":
       tally.bad++
       return strict
-        ? Effect.fail(new RunStopped({ line: line.number, problem: ended.problem }))
+        ? Effect.fail(new LineBad({ line: line.number, problem: ended.problem, batch }))
         : status.say(`line ${line.number} is bad: ${ended.problem}`)
   }
 }
@@ -131,10 +159,7 @@ const progress = (tally: Summary.Tally, total: Option.Option<number>, startedAt:
     const seconds = Math.max(0.001, (now - startedAt) / 1_000)
     const rate = tally.lines / seconds
     const of = Option.match(total, { onNone: () => "", onSome: (lines) => ` of ${lines.toLocaleString("en-US")}` })
-    const left = Option.match(total, {
-      onNone: () => "",
-      onSome: (lines) => rate === 0 ? "" : ` · ${Math.ceil((lines - tally.lines) / rate)} s left`
-    })
+    const left = Option.match(total, { onNone: () => "", onSome: (lines) => timeLeft(lines - tally.lines, rate) })
     const parts = [
       `${tally.lines.toLocaleString("en-US")}${of} lines`,
       `${Math.round(rate).toLocaleString("en-US")} a second`,
@@ -143,3 +168,9 @@ const progress = (tally: Summary.Tally, total: Option.Option<number>, startedAt:
     ]
     return parts.join(" · ") + left
   })
+
+const timeLeft = (lines: number, rate: number): string => {
+  if (rate === 0 || lines === 0) return ""
+  const seconds = Math.ceil(lines / rate)
+  return seconds < 100 ? ` · ${seconds} s left` : ` · ${Math.ceil(seconds / 60)} min left`
+}

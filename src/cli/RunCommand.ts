@@ -1,15 +1,17 @@
 /**
  * `run`: carries out a file of commands and ends with a summary.
  */
-import { Data, Effect, Layer, Option, Schema } from "effect"
+import { Data, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { problemOf } from "../internal/codec.ts"
 import * as Store from "../Store.ts"
 import * as Worker from "../Worker.ts"
 import { type App, isApp } from "./App.ts"
 import * as CommandFile from "./CommandFile.ts"
+import { runAgain } from "./Main.ts"
+import { describe } from "./Problem.ts"
 import * as Run from "./Run.ts"
 import * as StatusLine from "./StatusLine.ts"
 import * as StoreFlags from "./StoreFlags.ts"
@@ -40,15 +42,24 @@ const flags = {
     Flag.withMetavar("FILE")
   ),
   batch: Flag.String("batch").pipe(
-    Flag.withDescription("Names the commands of standard input; a file is named by its content"),
+    Flag.withDescription(
+      "Names the commands, for their ids: needed for standard input; a file is named by its content"
+    ),
     Flag.withMetavar("NAME"),
+    Flag.withSchema(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200))),
     Flag.optional
   ),
   strict: Flag.Boolean("strict").pipe(Flag.withDescription("Stop at the first bad line"), Flag.withDefault(false)),
   concurrency: Flag.Int("concurrency").pipe(
-    Flag.withDescription("How many lines may be under way at once, 1 to 10,000"),
+    Flag.withDescription("How many lines may be under way at once, 1 to 10,000; 64 unless given"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
     Flag.withDefault(64)
+  ),
+  patience: Flag.String("patience").pipe(
+    Flag.withDescription("How long to try again what the store cannot do just now; \"30 seconds\" unless given"),
+    Flag.withMetavar("DURATION"),
+    Flag.withSchema(Schema.DurationFromString),
+    Flag.withDefault(Duration.seconds(30))
   ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the summary as JSON on standard output"),
@@ -60,14 +71,17 @@ const flags = {
 export const command = Command.make(
   "run",
   flags,
-  Effect.fnUntraced(function*({ app: appFile, batch, commands, concurrency, json, store, strict, url }) {
+  Effect.fnUntraced(function*({ app: appFile, batch, commands, concurrency, json, patience, store, strict, url }) {
     const app = yield* load(appFile)
     const choice = yield* StoreFlags.choose({ store, url }, app.name)
     const status = StatusLine.make(process.stderr)
     const file = yield* open(commands, batch)
     const live = Worker.layer({ aggregates: [app.aggregates] }).pipe(Layer.provideMerge(Store.layer(choice)))
     yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
-    const summary = yield* Effect.provide(Run.run(app, file, { strict, concurrency }, status), live)
+    const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
+      Effect.provide(live),
+      Effect.onInterrupt(() => status.say(`Stopped by a signal. ${runAgain}`))
+    )
     yield* Effect.sync(() => void process.stdout.write(`${json ? JSON.stringify(summary) : Summary.format(summary)}\n`))
   })
 ).pipe(
@@ -91,15 +105,19 @@ export const command = Command.make(
 )
 
 const load = Effect.fnUntraced(function*(file: string): Effect.fn.Return<App<unknown>, UnusableApp> {
+  const cannot = (problem: string) => new UnusableApp({ problem: `Cannot load the app ${file}: ${problem}` })
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return yield* cannot("there is no such file.")
+  if (found.isDirectory()) return yield* cannot("it is a folder.")
   const module = yield* Effect.tryPromise({
     try: (): Promise<{ readonly default?: unknown }> => import(pathToFileURL(resolve(file)).href),
-    catch: (cause) => new UnusableApp({ problem: `Cannot load the app ${file}: ${problemOf(cause)}` })
+    catch: (cause) => cannot(describe(cause))
   })
   if (isApp(module.default)) return module.default
   return yield* new UnusableApp({ problem: `${file} has no app: its default export must be made by App.make.` })
 })
 
 const open = (commands: string, batch: Option.Option<string>) => {
-  if (commands !== "-") return CommandFile.open(commands)
+  if (commands !== "-") return CommandFile.open(commands, Option.getOrUndefined(batch))
   return Option.isSome(batch) ? Effect.succeed(CommandFile.standardInput(batch.value)) : Effect.fail(new BatchMissing())
 }

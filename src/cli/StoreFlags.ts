@@ -35,6 +35,23 @@ export const choose = Effect.fnUntraced(function*(
   const inherits = Option.isNone(given.store) || given.store.value !== "memory"
   const url = Option.orElse(given.url, () => inherits ? environment.url : Option.none())
   if (Option.isSome(store) || Option.isSome(url)) return yield* Store.choose({ store, url })
-  yield* Effect.sync(() => mkdirSync(folder, { recursive: true }))
+  yield* Effect.try({ try: () => mkdirSync(folder, { recursive: true }), catch: unusableFolder })
   return { store: "sqlite", url: `${folder}/${name}.sqlite` }
 })
+
+const unusableFolder = (cause: unknown): Store.StoreNotChosen => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
+  const reason = reasons.get(code) ?? code
+  return new Store.StoreNotChosen({
+    problem: `The folder ./${folder} for the database cannot be made: ${reason}. Name a file elsewhere with --store ` +
+      "sqlite --url FILE, or make the folder."
+  })
+}
+
+const reasons: ReadonlyMap<string, string> = new Map([
+  ["EEXIST", "a file has its name"],
+  ["EACCES", "this folder may not be written"],
+  ["EPERM", "this folder may not be written"],
+  ["EROFS", "the file system is read-only"],
+  ["ENOSPC", "the disk is full"]
+])

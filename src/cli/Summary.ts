@@ -7,13 +7,11 @@ import type { Position } from "../Event.ts"
 export interface Tally {
   lines: number
   accepted: number
-  /** Of those accepted: carried out by an earlier run. */
-  repeated: number
   rejected: Map<string, number>
   bad: number
 }
 
-export const make = (): Tally => ({ lines: 0, accepted: 0, repeated: 0, rejected: new Map(), bad: 0 })
+export const make = (): Tally => ({ lines: 0, accepted: 0, rejected: new Map(), bad: 0 })
 
 /** How many were rejected, for whatever reason. */
 export const rejections = ({ rejected }: Tally): number => [...rejected.values()].reduce((sum, count) => sum + count, 0)

@@ -1,0 +1,131 @@
+/** Which store a run goes to, by flag and by environment; and what is said of one that is wrong or cannot be used. */
+import { assert, describe, it } from "@effect/vitest"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { expenses, fixture, makeFile, makeFolder, plain, type Setting, start, varve } from "./processes.ts"
+
+const run = (args: ReadonlyArray<string>, setting?: Setting) =>
+  varve([...expenses, "--commands", fixture, "--json", ...args], setting)
+
+describe("a choice", () => {
+  it("by flag goes before one by environment", async () => {
+    const cwd = makeFolder()
+    const env = { VARVE_STORE: "sqlite", VARVE_STORE_URL: "environment.sqlite" }
+    const byFlag = await run(["--store", "memory"], { cwd, env })
+    assert.include(byFlag.stderr, "expenses on memory,")
+    const byUrl = await run(["--url", "flag.sqlite"], { cwd, env })
+    assert.include(byUrl.stderr, "expenses on flag.sqlite,")
+    assert.deepStrictEqual([byFlag.exitCode, byUrl.exitCode], [0, 0])
+    assert.isFalse(existsSync(join(cwd, "environment.sqlite")))
+  })
+
+  it("by environment is taken where there is no flag", async () => {
+    const cwd = makeFolder()
+    const { exitCode, stderr } = await run([], {
+      cwd,
+      env: { VARVE_STORE: "sqlite", VARVE_STORE_URL: "environment.sqlite" }
+    })
+    assert.strictEqual(exitCode, 0)
+    assert.include(stderr, "expenses on environment.sqlite,")
+    assert.isTrue(existsSync(join(cwd, "environment.sqlite")))
+    assert.isFalse(existsSync(join(cwd, "data")))
+  })
+
+  it("of npm start is made alike", async () => {
+    const refused = await start("examples/main.ts", ["--store", "postgre"]).ended
+    assert.strictEqual(refused.exitCode, 1)
+    assert.strictEqual(
+      refused.stderr,
+      "Unknown store \"postgre\". Allowed: memory, sqlite.\nSee --help for the stores that there are.\n"
+    )
+  })
+})
+
+describe("a choice that cannot be made names what is allowed, and nothing is carried out:", () => {
+  const unknown = "Unknown store \"redis\". Allowed: memory, sqlite."
+  const noFile = "The store \"sqlite\" needs a file: set VARVE_STORE_URL, or --url, to its name."
+  const noStore = "No store is chosen. Set VARVE_STORE, or --store, to one of: memory, sqlite."
+  const noUrl = "The store \"memory\" takes no url, but one was given: leave it out, or choose sqlite."
+  const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, Readonly<Record<string, string>>, string]> = [
+    ["an unknown store by flag", ["--store", "redis"], {}, unknown],
+    ["an unknown store by environment", [], { VARVE_STORE: "redis" }, unknown],
+    ["sqlite by flag without a file", ["--store", "sqlite"], {}, noFile],
+    ["sqlite by environment without a file", [], { VARVE_STORE: "sqlite" }, noFile],
+    ["sqlite with an empty file name", ["--store", "sqlite", "--url", ""], {}, noFile],
+    ["a file by flag without a store", ["--url", "log.sqlite"], {}, noStore],
+    ["a file by environment without a store", [], { VARVE_STORE_URL: "log.sqlite" }, noStore],
+    ["memory with a file", ["--store", "memory", "--url", "log.sqlite"], {}, noUrl]
+  ]
+  for (const [name, args, env, problem] of mistakes) {
+    it(name, async () => {
+      const cwd = makeFolder()
+      const ended = await run(args, { cwd, env })
+      assert.strictEqual(ended.exitCode, 1)
+      assert.strictEqual(ended.stdout, "")
+      assert.strictEqual(ended.stderr, `${problem}\nSee --help for the stores that there are.\n`)
+      assert.isFalse(existsSync(join(cwd, "data")))
+    })
+  }
+})
+
+describe("a store that cannot be used is named with the reason, without a stack and without SQL:", () => {
+  const fails = async (args: ReadonlyArray<string>, setting?: Setting) => {
+    const ended = await run(args, setting)
+    assert.strictEqual(ended.exitCode, 1)
+    assert.strictEqual(ended.stdout, "")
+    assert.isTrue(plain(ended), ended.stderr)
+    return ended.stderr
+  }
+  const refusesToOpen = async (url: string, problem: string) => {
+    const said = await fails(["--store", "sqlite", "--url", url])
+    assert.strictEqual(
+      said,
+      `expenses on ${url}, commands from ${fixture}\nThe store is unavailable (open): ${problem}\n` +
+        "See to the store, then run the same command again; nothing is done twice.\n"
+    )
+  }
+  const cannotOpen = "the file cannot be opened; its folder must exist and be writable"
+
+  it("a folder for the data that cannot be made", async () => {
+    const cwd = makeFolder()
+    writeFileSync(join(cwd, "data"), "")
+    assert.strictEqual(
+      await fails([], { cwd }),
+      "The folder ./data for the database cannot be made: a file has its name. Name a file elsewhere with " +
+        "--store sqlite --url FILE, or make the folder.\nSee --help for the stores that there are.\n"
+    )
+  })
+
+  it("a file in a folder that is not there", () => refusesToOpen(join(makeFolder(), "none/log.sqlite"), cannotOpen))
+
+  it("a folder in place of the file", async () => {
+    const folder = join(makeFolder(), "log.sqlite")
+    mkdirSync(folder)
+    await refusesToOpen(folder, cannotOpen)
+  })
+
+  it("a file that is no database", () =>
+    refusesToOpen(makeFile("log.sqlite", "dear diary\n".repeat(1_000)), "the file is not a SQLite database"))
+
+  it("a database that is read-only: it is tried again for as long as was asked, then the run stops", async () => {
+    const cwd = makeFolder()
+    const begun = makeFile("begun.ndjson", "{}\n")
+    await varve([...expenses, "--commands", begun, "--store", "sqlite", "--url", "log.sqlite"], { cwd })
+    // Who may do everything may also write to read-only files, so the reader asks for it read-only.
+    const url = `file:${join(cwd, "log.sqlite")}?mode=ro`
+    const said = await fails(["--store", "sqlite", "--url", url, "--patience", "200 millis"])
+    const lines = said.trimEnd().split("\n")
+    assert.include(lines, "The store is unavailable (append): the file is read-only. Trying again for up to 200ms …")
+    assert.match(
+      lines.at(-2) ?? "",
+      /^Stopped at line \d+: The store is unavailable \(append\): the file is read-only$/
+    )
+    assert.strictEqual(
+      lines.at(-1),
+      "Run the same command again: what was carried out is recognized by its ids and not done twice."
+    )
+    const ended = await run(["--store", "sqlite", "--url", "log.sqlite"], { cwd })
+    assert.strictEqual(ended.exitCode, 0)
+    assert.strictEqual(JSON.parse(ended.stdout).accepted, 200)
+  })
+})
