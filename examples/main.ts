@@ -19,12 +19,12 @@ let drained = false
 const flags = {
   ...StoreFlags.flags,
   rate: Flag.Int("rate").pipe(
-    Flag.withDescription("About how many commands a second the demo sends, 1 to 1,000"),
+    Flag.withDescription("About how many commands a second the demo sends, 1 to 1,000; 100 unless given"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
     Flag.withDefault(100)
   ),
   seed: Flag.String("seed").pipe(
-    Flag.withDescription("What the demo's customers do follows from it"),
+    Flag.withDescription("What the demo's customers do follows from it; \"varve\" unless given"),
     Flag.withDefault("varve")
   )
 }
@@ -42,29 +42,32 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
   const status = StatusLine.make(process.stderr)
   const tally = Traffic.makeTally()
   const working = Effect.fnUntraced(function*(from: bigint) {
-    return yield* status.during(describe(tally, from), Traffic.run({ seed, rate, tally }))
+    const startedAt = yield* Clock.currentTimeMillis
+    return yield* status.during(describe(tally, from, startedAt), Traffic.run({ seed, rate, tally })).pipe(
+      Effect.onInterrupt(() => status.say("Draining: what has begun is finished first …"))
+    )
   }, Effect.provide(Worker.layer({ aggregates: [OrdersLive] })))
   const farewell = Effect.gen(function*() {
-    const position = yield* (yield* EventStore).head
-    yield* status.say(`Drained after ${count(tally.commands)} commands; the log ends at ${count(position)}.`)
-    yield* status.say("Start again, and it goes on from there.")
     drained = true
+    const position = yield* (yield* EventStore).head
+    yield* status.say(`Drained after ${count(tally.commands)} commands; the log ends at position ${count(position)}.`)
+    yield* status.say("Start again, and it goes on from there.")
   })
-  yield* Effect.gen(function*() {
+  return yield* Effect.gen(function*() {
     const position = yield* (yield* EventStore).head
     const where = choice.store === "sqlite" ? choice.url : "memory"
     yield* status.say(`Orders on ${where}, from position ${count(position)} on. Ctrl-C drains and stops.`)
-    yield* Effect.ensuring(working(position), Effect.ignore(farewell))
+    return yield* Effect.onInterrupt(working(position), () => Effect.ignore(farewell))
   }).pipe(Effect.provide(Store.layer(choice)))
 })
 
 /** Commands a second since it was last asked, aggregates in memory, events, the log's end, and how long commands take. */
-const describe = (tally: Traffic.Tally, from: bigint) => {
-  let last = { millis: 0, commands: 0 }
+const describe = (tally: Traffic.Tally, from: bigint, startedAtMillis: number) => {
+  let last = { millis: startedAtMillis, commands: 0 }
   return Effect.gen(function*() {
     const millis = yield* Clock.currentTimeMillis
     const position = yield* (yield* EventStore).head
-    const rate = ((tally.commands - last.commands) * 1_000) / (millis - last.millis)
+    const rate = ((tally.commands - last.commands) * 1_000) / Math.max(1, millis - last.millis)
     last = { millis, commands: tally.commands }
     return [
       `${count(Math.round(rate))} commands/s`,
@@ -72,17 +75,21 @@ const describe = (tally: Traffic.Tally, from: bigint) => {
       `${count(position - from)} events`,
       `position ${count(position)}`,
       `p50 ${quantile(tally.latencies, 0.5)} ms`,
-      `p99 ${quantile(tally.latencies, 0.99)} ms`
+      `p99 ${quantile(tally.latencies, 0.99)} ms`,
+      ...(tally.failed === 0 ? [] : [`${count(tally.failed)} failed`])
     ].join(" · ")
-  })
+  }).pipe(Effect.catchTag("StoreUnavailable", ({ message }) => Effect.succeed(message)))
 }
 
 /** What the runtime's gauge says. */
 const active = Effect.map(
   Metric.snapshot,
   (metrics) =>
-    metrics.reduce((sum, { id, state, type }) =>
-      id === "varve_aggregates_active" && type === "Gauge" ? sum + Number(state.value) : sum, 0)
+    metrics.reduce(
+      (sum, { id, state, type }) =>
+        id === "varve_aggregates_active" && type === "Gauge" ? sum + Number(state.value) : sum,
+      0
+    )
 )
 
 const quantile = (values: ReadonlyArray<number>, q: number): string => {

@@ -4,7 +4,6 @@
  * is recognized by its command id.
  */
 import { Cause, Duration, Effect, Exit, Option, Random, Semaphore } from "effect"
-import { EventStore, type StoreUnavailable } from "varve/EventStore"
 import { Orders } from "./Orders.ts"
 
 /** What has been sent so far. */
@@ -42,7 +41,8 @@ export const run = Effect.fnUntraced(
 
     const live = Effect.fnUntraced(function*(order: number) {
       const id = orderId(order)
-      const step = (name: string) => orders.of(id, { commandId: `${id}/${name}`, metadata: { user: "demo" } })
+      const step = (name: string) =>
+        orders.of(id, { commandId: `${options.seed}/${id}/${name}`, metadata: { user: "demo" } })
       const pause = Effect.sleep((1_000 * openMax) / options.rate)
       yield* send(step("create").create({ customerId: `customer-${yield* Random.nextIntBetween(1, 500)}` }))
       const items = yield* Random.nextIntBetween(0, 4)
@@ -60,8 +60,10 @@ export const run = Effect.fnUntraced(
     })
 
     return yield* Effect.forever(Effect.gen(function*() {
-      yield* places.take(1)
       const order = number++
+      const { status } = yield* orders.state(orderId(order), { consistency: "resident" })
+      if (status === "sent") return
+      yield* places.take(1)
       yield* Effect.forkChild(
         Effect.ensuring(Random.withSeed(live(order), `${options.seed}/${order}`), places.release(1))
       )
@@ -72,14 +74,19 @@ export const run = Effect.fnUntraced(
 
 const orderId = (number: number): string => `o-${String(number).padStart(9, "0")}`
 
-const looked = 500
+/** An order with many items is overtaken by those with few: so far behind the newest one may be unfinished. */
+const overtakenMax = 4 * openMax
 
-/** The first order that may be unfinished: as many before the newest one as may be open at once. */
-const resume: Effect.Effect<number, StoreUnavailable, EventStore> = Effect.gen(function*() {
-  const store = yield* EventStore
-  const head = yield* store.head
-  const after = head > BigInt(looked) ? head - BigInt(looked) : 0n
-  const { events } = yield* Effect.orDie(store.readAll({ after, limit: looked }))
-  const newest = events.reduce((highest, { id }) => Math.max(highest, Number(id.slice(2))), 0)
-  return Math.max(1, newest - openMax + 1)
+/** The first order that may be unfinished. Orders are created in turn, so the newest one is found by halving. */
+const resume = Effect.gen(function*() {
+  const orders = yield* Orders
+  let newest = 0
+  let none = 1
+  while (yield* orders.exists(orderId(none))) [newest, none] = [none, 2 * none]
+  while (none - newest > 1) {
+    const middle = Math.floor((newest + none) / 2)
+    if (yield* orders.exists(orderId(middle))) newest = middle
+    else none = middle
+  }
+  return Math.max(1, newest - overtakenMax)
 })
