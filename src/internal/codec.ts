@@ -6,7 +6,7 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import type { PureCodec } from "../Event.ts"
-import { isPlainObject } from "./json.ts"
+import { isDeeperThan, isPlainObject, levelsMax } from "./json.ts"
 
 /** A value to JSON data and back. A failure says in one line what is wrong. */
 export interface Codec {
@@ -25,7 +25,7 @@ export const compile = (schema: PureCodec): Codec => {
 /** Makes a value as the schema's constructor does: defaults are filled in, checks run, excess fields are dropped. */
 export const compileMake = (schema: PureCodec): (input: unknown) => Result.Result<unknown, string> => (input) => {
   try {
-    return Result.succeed(schema.make(input))
+    return isDeeperThan(levelsMax, input) ? Result.fail("it is nested too deeply") : Result.succeed(schema.make(input))
   } catch (error) {
     return Result.fail(problemOf(error))
   }
@@ -54,13 +54,14 @@ export const parse = (text: string): Result.Result<unknown, string> => {
 }
 
 /** A getter, a proxy or very deep data may throw below the schema; that is a problem of the data like any other. */
-const guarded = (run: (input: unknown) => Result.Result<unknown, { readonly message: string }>): Codec["encode"] => (input) => {
-  try {
-    return Result.mapError(run(input), ({ message }) => oneLine(message))
-  } catch (error) {
-    return Result.fail(problemOf(error))
+const guarded =
+  (run: (input: unknown) => Result.Result<unknown, { readonly message: string }>): Codec["encode"] => (input) => {
+    try {
+      return Result.mapError(run(input), ({ message }) => oneLine(message))
+    } catch (error) {
+      return Result.fail(problemOf(error))
+    }
   }
-}
 
 const format = SchemaIssue.makeFormatterDefault()
 

@@ -33,6 +33,18 @@ const hasProtoKey = (value: unknown): boolean => {
   return Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProtoKey)
 }
 
+/** How deep data may be nested: no schema, no handler and no store runs out of stack on the way down. */
+export const levelsMax = 500
+
+/** Whether data is nested deeper than so many levels. What is no list and no plain object is not looked into. */
+export const isDeeperThan = (levels: number, value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype = Array.isArray(value) ? null : Object.getPrototypeOf(value)
+  if (prototype !== null && prototype !== Object.prototype) return false
+  if (levels === 0) return true
+  return Object.values(value).some((inner) => isDeeperThan(levels - 1, inner))
+}
+
 /** The same text for the same data, whatever the order in which its keys were set. `value` is JSON data. */
 export const canonical = (value: unknown): string =>
   JSON.stringify(value, (_key, inner) =>
