@@ -13,10 +13,13 @@ export const categories = ["a", "b"]
 export const types = ["Happened", "Stopped", "x.\"y\""]
 const ids = ["1", "2", "10", "a", "A", "\uFFFD", "𝒳", "%'"]
 
-/** All streams that are ever written to. */
-export const streams: ReadonlyArray<StreamId> = tenants.flatMap((tenant) =>
-  categories.flatMap((category) => ids.map((id) => ({ tenant, category, id })))
-)
+const named = (ids: ReadonlyArray<string>): ReadonlyArray<StreamId> =>
+  tenants.flatMap((tenant) => categories.flatMap((category) => ids.map((id) => ({ tenant, category, id }))))
+
+/** Streams that many write to, and those that are still new, or hold receipts only, after many groups. */
+const streams = { busy: named(ids), quiet: named(Array.from({ length: 200 }, (_, index) => `quiet ${index}`)) }
+
+export const pickStream = (dice: Dice): StreamId => dice.pick(dice.chance(80) ? streams.busy : streams.quiet)
 
 /** Few enough that commands repeat. */
 export const commandIds = Array.from({ length: 200 }, (_, index) => `command ${index}`)
@@ -78,7 +81,7 @@ const events = (dice: Dice, count: number) => Array.from({ length: count }, () =
 /** One to four writes to different streams, of which some leave receipts. */
 const right = (dice: Dice, memory: Memory): Append => {
   const count = dice.chance(65) ? 1 : 2 + dice.below(3)
-  const chosen = new Set(Array.from({ length: count }, () => dice.pick(streams)))
+  const chosen = new Set(Array.from({ length: count }, () => pickStream(dice)))
   const [first, ...rest] = Array.from(chosen, (stream): Write => {
     const own = events(dice, dice.chance(20) ? 0 : 1 + dice.below(dice.chance(3) ? 30 : 3))
     const expected = met(dice, memory.versions.get(stream) ?? 0)

@@ -30,7 +30,7 @@ const refusal = Effect.fnUntraced(function*(options: Sqlite.Options) {
 })
 
 describe("a SQLite file", () => {
-  it.effect("is written with a write-ahead log and synced at each commit", () =>
+  it.effect("I6: is written with a write-ahead log and synced at each commit", () =>
     Effect.gen(function*() {
       for (const exclusive of [false, true]) {
         const { sql } = yield* open({ filename: yield* freshFile, exclusive })

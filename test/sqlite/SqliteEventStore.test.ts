@@ -138,7 +138,7 @@ describe("several processes on one file", () => {
       deepStrictEqual(writers.flatMap(({ told }) => told).toSorted((a, b) => a - b), counted(120))
     }), 60_000)
 
-  it.live("lose nothing that was answered when one of them is killed", () =>
+  it.live("I6: lose nothing that was answered when one of them is killed", () =>
     Effect.gen(function*() {
       const [filename, stream] = [yield* freshFile, Sample.stream()]
       const { child, told } = yield* startWriter(filename, stream.id, 1_000_000)
@@ -205,7 +205,7 @@ describe("an append that fails", () => {
       deepStrictEqual((yield* events.readStream(stream)).version, 5)
     }))
 
-  it.effect("in its commit is lost: nobody knows, and the same append settles it", () =>
+  it.effect("I7: in its commit is lost: nobody knows, and the same append settles it", () =>
     Effect.gen(function*() {
       const { events, sql, stream } = yield* tampered(
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",

@@ -45,6 +45,10 @@ const checkPlans = Effect.fnUntraced(function*(filename: string) {
     assert.isTrue(walks.some((walk) => walk.test(text)), `${text}\n${steps.join("\n")}`)
   }
   strictEqual(walking.length, walks.length)
+  // Nor does any look at all streams of a category.
+  for (const { steps, text } of found) {
+    for (const step of steps) assert.notMatch(step, /\(tenant=\? AND category=\?\)/, text)
+  }
   return found
 })
 

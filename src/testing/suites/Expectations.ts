@@ -62,8 +62,8 @@ export const guarantees: Guarantees<EventStore> = {
 
   "I3: of ten writers who expect the same version exactly one wins": Effect.gen(function*() {
     const stream = Sample.stream()
-    for (const version of [0, 1, 2]) {
-      const attempt = Effect.suspend(() => Sample.append(Sample.write(stream, version, Sample.events(1))))
+    for (const [version, expected] of (["noStream", 1, 2] as const).entries()) {
+      const attempt = Effect.suspend(() => Sample.append(Sample.write(stream, expected, Sample.events(1))))
       const statuses = yield* Effect.replicateEffect(attempt, 10, { concurrency: "unbounded" })
       const lost = statuses.filter(({ _tag }) => _tag !== "Committed")
       strictEqual(lost.length, 9)
@@ -84,17 +84,21 @@ export const guarantees: Guarantees<EventStore> = {
     )
   }),
 
-  "I3: writers of several streams that expect the same versions exclude each other as well": Effect.gen(function*() {
-    const [one, two] = [Sample.stream(), Sample.stream()]
-    const forth = Effect.suspend(() =>
-      Sample.append(Sample.write(one, 0, Sample.events(1)), Sample.write(two, 0, Sample.events(1)))
-    )
-    const back = Effect.suspend(() =>
-      Sample.append(Sample.write(two, 0, Sample.events(1)), Sample.write(one, 0, Sample.events(1)))
-    )
-    const statuses = yield* Effect.all([forth, back, forth, back], { concurrency: "unbounded" })
-    strictEqual(statuses.filter(({ _tag }) => _tag === "Committed").length, 1)
-    strictEqual((yield* Sample.wholeStream(one)).length, 1)
-    strictEqual((yield* Sample.wholeStream(two)).length, 1)
-  })
+  "I3: of writers who share one of their streams exactly one wins, wherever it stands among their writes": Effect.gen(
+    function*() {
+      for (const place of [0, 1, 2]) {
+        const shared = Sample.stream()
+        const attempt = Effect.suspend(() => {
+          const streams = [Sample.stream(), Sample.stream()].toSpliced(place, 0, shared)
+          const [first, ...rest] = streams.map((stream) => Sample.write(stream, 0, Sample.events(1)))
+          return Sample.append(first!, ...rest)
+        })
+        const statuses = yield* Effect.replicateEffect(attempt, 5, { concurrency: "unbounded" })
+        strictEqual(statuses.filter(({ _tag }) => _tag === "Committed").length, 1)
+        const lost = statuses.filter(({ _tag }) => _tag !== "Committed")
+        for (const status of lost) deepStrictEqual(status, { _tag: "Conflict", write: place, actual: 1 })
+        strictEqual((yield* Sample.wholeStream(shared)).length, 1)
+      }
+    }
+  )
 }

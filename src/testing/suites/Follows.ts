@@ -129,7 +129,7 @@ export const guarantees: Guarantees<EventStore> = {
     }
   }),
 
-  "never repeats or skips an event, wherever it begins and however many write meanwhile": Effect.gen(function*() {
+  "I9: never repeats or skips an event, wherever it begins and however many write meanwhile": Effect.gen(function*() {
     const before = yield* Sample.head
     yield* Sample.filled(20)
     const followers = yield* Effect.forEach([0n, 1n, 13n, 20n], (ahead) => follow({ after: before + ahead, limit: 7 }))

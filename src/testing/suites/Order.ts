@@ -25,7 +25,7 @@ const storm = Effect.gen(function*() {
       for (let round = 0; round < 8; round++) {
         const [one, two] = [streams[(writer + round) % 6]!, streams[(writer + 2 * round + 1) % 6]!]
         const receipt = Sample.receipt(`${round}`, { events: 1, through: 1 })
-        yield* Sample.appendGroup(append(one, 1 + round % 3), refused, [Sample.write(two, round, Sample.events(2))])
+        yield* Sample.appendGroup([Sample.write(two, round, Sample.events(2))], refused, append(one, 1 + round % 3))
         yield* Effect.yieldNow
         yield* Sample.appendGroup([Sample.write(two, "any", Sample.events(1), [receipt])], append(Sample.stream(), 1))
       }

@@ -17,7 +17,7 @@ const kept = (
 
 /** What `append` and `receipt` promise of receipts. */
 export const guarantees: Guarantees<EventStore> = {
-  "a repeated command is a duplicate, whether its expectation is stale, met or nothing": Effect.gen(function*() {
+  "I5: a repeated command is a duplicate, whether its expectation is stale, met or nothing": Effect.gen(function*() {
     const stream = Sample.stream()
     const receipt = Sample.receipt("c", { events: 2, through: 2 })
     const before = yield* Sample.head
@@ -149,7 +149,7 @@ export const guarantees: Guarantees<EventStore> = {
     yield* Sample.commit(Sample.write(stream, 1, [], [conflict]))
   }),
 
-  "of the same command sent ten times at once one is carried out": Effect.gen(function*() {
+  "I5: of the same command sent ten times at once one is carried out": Effect.gen(function*() {
     const stream = Sample.stream()
     const attempt = Effect.suspend(() =>
       Sample.append(Sample.write(stream, "any", Sample.events(1), [Sample.receipt("c", { events: 1, through: 1 })]))

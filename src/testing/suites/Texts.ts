@@ -178,7 +178,7 @@ export const guarantees: Guarantees<EventStore> = {
     }
   }),
 
-  "what a reader does to what it was given changes nothing for the next one": Effect.gen(function*() {
+  "I2: what a reader does to what it was given changes nothing for the next one": Effect.gen(function*() {
     const store = yield* EventStore
     const stream = Sample.stream({ category: Sample.name("spoilt") })
     const before = yield* store.head
