@@ -4,7 +4,7 @@
 import { it } from "@effect/vitest"
 import { type Duration, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { EventStore } from "../EventStore.ts"
+import type { EventStore } from "../EventStore.ts"
 import * as Appends from "./suites/Appends.ts"
 import * as Expectations from "./suites/Expectations.ts"
 import * as Follows from "./suites/Follows.ts"

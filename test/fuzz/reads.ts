@@ -1,7 +1,7 @@
 /**
  * Everything that can be read of a store, by dice: two stores that were told the same must answer the same.
  */
-import { Effect } from "effect"
+import type { Effect } from "effect"
 import type { EventStore, LogFilter, StreamRange } from "../../src/EventStore.ts"
 import type { SnapshotStore } from "../../src/SnapshotStore.ts"
 import type { Dice } from "./dice.ts"

@@ -120,7 +120,7 @@ export const guarantees: Guarantees<EventStore | SnapshotStore> = {
     const { save } = yield* SnapshotStore
     const stream = yield* Sample.filled(texts.length)
     for (const [index, state] of texts.entries()) {
-      const given = snapshot(index + 1, { state, fingerprint: `é ' \" ${index}` })
+      const given = snapshot(index + 1, { state, fingerprint: `é ' " ${index}` })
       strictEqual(yield* save(stream, given), true)
       deepStrictEqual(yield* kept(stream), given)
     }

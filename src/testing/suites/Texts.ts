@@ -113,16 +113,14 @@ export const guarantees: Guarantees<EventStore> = {
   }),
 
   "names are never glued together": Effect.gen(function*() {
-    const unique = Sample.name("glue")
-    const pairs = [[`${unique}:b`, "c"], [unique, "b:c"], [`${unique}\",\"b`, "c"], [`${unique}`, "b\",\"c"], [
-      `${unique}b`,
-      "c"
-    ], [unique, "bc"]]
-    for (const [tenant, category] of pairs) {
-      yield* Sample.commit(...append({ tenant: tenant!, category: category!, id: "d" }, 1))
-    }
-    for (const [category, id] of pairs) {
-      yield* Sample.commit(...append({ tenant: "t", category: category!, id: id! }, 1))
+    const name = Sample.name("glue")
+    for (const separator of ["", ":", "/", "-", " ", "\u0001", "\",\"", "','"]) {
+      const [left, right] = [`${name}${separator}b`, `b${separator}c`]
+      for (
+        const [tenant, category, id] of [[left, "c", "d"], [name, right, "d"], ["t", left, "c"], ["t", name, right]]
+      ) {
+        yield* Sample.commit(...append({ tenant: tenant!, category: category!, id: id! }, 1))
+      }
     }
   }),
 
