@@ -17,7 +17,7 @@ const path = inProject("../shared/data/domestic-declarations.ndjson.gz")
 
 /** The log's text; without the file there is nothing to test. */
 const readLog = ({ skip }: TestContext): string => {
-  if (!existsSync(path)) skip("../shared/data/domestic-declarations.ndjson.gz, the real log, is not here")
+  if (!existsSync(path)) skip("../shared/data/domestic-declarations.ndjson.gz is not here")
   return gunzipSync(readFileSync(path)).toString()
 }
 

@@ -52,7 +52,7 @@ const shuffled = <A>(values: ReadonlyArray<A>, random: (below: number) => number
 }
 
 /** mulberry32: whole numbers below a bound, the same ones for the same seed. */
-const makeRandom = (seed: number) => {
+export const makeRandom = (seed: number) => {
   let state = seed
   return (below: number): number => {
     state = (state + 0x6d2b79f5) | 0

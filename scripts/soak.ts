@@ -1,0 +1,81 @@
+/**
+ * Long campaigns, by hand or by night: `npm run soak -- NAME [NUMBERS]`. Each prints what it counted, and ends with exit
+ * code 1 if anything was wrong. Small ones are in the tests.
+ */
+import { Effect } from "effect"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { gunzipSync } from "node:zlib"
+import { root } from "./sources.ts"
+
+interface Campaign {
+  readonly about: string
+  readonly run: (...numbers: ReadonlyArray<number | undefined>) => Promise<ReadonlyArray<Finding>>
+}
+
+/** What a campaign counted, and what went wrong. */
+interface Finding {
+  readonly title: string
+  readonly report: object & { readonly problems?: ReadonlyArray<string> }
+}
+
+const campaigns: Readonly<Record<string, Campaign>> = {
+  kill: {
+    about: "[KILLS=10] [SEED=1]  the real log on SQLite, killed and begun again; as it is, and damaged",
+    run: async (kills = 10, seed = 1) => {
+      const { run } = await import("./soak/kill.ts")
+      const { damage } = await import("../examples/expenses/damage.ts")
+      const app = join(root, "examples/expenses/app.ts")
+      const log = join(root, "../shared/data/domestic-declarations.ndjson.gz")
+      if (!existsSync(log)) throw new Error(`The real log is not here: ${log}`)
+      const folder = mkdtempSync(join(tmpdir(), "varve-damaged-"))
+      const damaged = join(folder, "damaged.ndjson")
+      writeFileSync(damaged, damage(gunzipSync(readFileSync(log)).toString(), seed))
+      try {
+        return [
+          { title: "the real log", report: await run({ app, commands: log, kills, seed }) },
+          { title: "the same, damaged", report: await run({ app, commands: damaged, kills, seed: seed + 1 }) }
+        ]
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }
+  },
+  durability: {
+    about: "[COMMANDS=1000]  SQLite under strace: no answer before a sync",
+    run: async (commands = 1_000) => {
+      const { run } = await import("./soak/durability.ts")
+      return [{ title: "commits and sync calls", report: run(commands) }]
+    }
+  },
+  heap: {
+    about: "[AGGREGATES=100000]  what an idle aggregate costs",
+    run: async (aggregates = 100_000) => {
+      const { run } = await import("./soak/heap.ts")
+      return [{ title: "heap", report: await Effect.runPromise(run(aggregates)) }]
+    }
+  },
+  interruptions: {
+    about: "[COMMANDS=1000000] [SEED=1]  callers that lose patience",
+    run: async (commands = 1_000_000, seed = 1) => {
+      const { run } = await import("./soak/interruptions.ts")
+      return [{ title: "interruptions", report: await Effect.runPromise(run(commands, String(seed))) }]
+    }
+  }
+}
+
+const main = async ([name = "", ...args]: ReadonlyArray<string>): Promise<number> => {
+  const campaign = campaigns[name]
+  const numbers = args.map(Number)
+  if (campaign === undefined || !numbers.every(Number.isSafeInteger)) {
+    const list = Object.entries(campaigns).map(([name, { about }]) => `  npm run soak -- ${name} ${about}`)
+    console.error(["Which campaign? Arguments are whole numbers.", ...list].join("\n"))
+    return 2
+  }
+  const findings = await campaign.run(...numbers)
+  for (const { report, title } of findings) console.log(title, report)
+  return findings.some(({ report: { problems = [] } }) => problems.length > 0) ? 1 : 0
+}
+
+process.exitCode = await main(process.argv.slice(2))
