@@ -50,8 +50,8 @@ export const make = Effect.fnUntraced(function*(
   const permit = Semaphore.makeUnsafe(1)
   const sql = yield* makeSql(database, permit)
   const turn = <A>(operation: string, begin: string, work: () => A) => {
-    const taken = Effect.suspend(() => takeTurn(database, operation, begin, work))
-    return whenFree(Effect.andThen(outsideTransaction(sql, operation), permit.withPermit(taken)))
+    const taken = permit.withPermit(Effect.suspend(() => takeTurn(database, operation, begin, work)))
+    return whenFree(outsideTransaction(sql, operation, taken))
   }
   return SqliteClient.of({
     sql,
@@ -91,9 +91,13 @@ const isBusy = (failure: SqlError.SqlError | TurnFailed): boolean => {
 }
 
 /** Whoever holds the engine for a transaction of his own would wait for himself. */
-const outsideTransaction = (sql: SqlClient.SqlClient, operation: string): Effect.Effect<void, TurnFailed> =>
+const outsideTransaction = <A>(
+  sql: SqlClient.SqlClient,
+  operation: string,
+  turn: Effect.Effect<A, TurnFailed>
+): Effect.Effect<A, TurnFailed> =>
   Effect.withFiber(({ context }) => {
-    if (Option.isNone(Context.getOption(context, sql.transactionService))) return Effect.void
+    if (Context.getOrUndefined(context, sql.transactionService) === undefined) return turn
     const cause = new Error("it is asked from inside a transaction of this file's SqlClient; ask after it has ended")
     return Effect.fail({ _tag: "TurnFailed", certain: true, error: toSqlError(cause, operation) })
   })
