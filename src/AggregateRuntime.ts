@@ -30,7 +30,8 @@ export interface Options {
   readonly maxActive?: number | undefined
 }
 
-const make = Effect.fnUntraced(function*({ maxActive = 100_000 }: Options) {
+const make = Effect.fnUntraced(function*(options: Options) {
+  const maxActive = count("maxActive", options.maxActive ?? 100_000, 1)
   const events = yield* EventStore
   const snapshots = yield* SnapshotStore
   const clock = yield* Clock.Clock
@@ -81,12 +82,18 @@ const hosted = (self: Registration): Hosted => ({
 })
 
 const resolve = (settings: Settings): Resolved => ({
-  snapshotEvery: settings.snapshotEvery,
-  mailboxCapacity: settings.mailboxCapacity ?? 256,
+  snapshotEvery: settings.snapshotEvery === undefined ? undefined : count("snapshotEvery", settings.snapshotEvery, 1),
+  mailboxCapacity: count("mailboxCapacity", settings.mailboxCapacity ?? 256, 1),
   maxIdleMillis: Duration.toMillis(settings.maxIdleTime ?? "2 minutes"),
-  redecisions: settings.redecisions ?? 10,
+  redecisions: count("redecisions", settings.redecisions ?? 10, 0),
   drainDeadline: Duration.fromInputUnsafe(settings.drainDeadline ?? "10 seconds")
 })
+
+/** A setting that is no count is a mistake in the program, which should not start with it. */
+const count = (name: string, value: number, min: number): number => {
+  if (Number.isSafeInteger(value) && value >= min) return value
+  throw new RangeError(`${name} must be a whole number of at least ${min}, not ${value}.`)
+}
 
 /** The span under which a Layer is built has ended long before commands come, and is none of their callers'. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>

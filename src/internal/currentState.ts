@@ -50,8 +50,8 @@ export const giveUp = Effect.fnUntraced(function*(
   failure: CommandFailed
 ): Effect.fn.Return<Answer> {
   const given = Exit.fail(failure)
-  resident.folded = undefined
   if (!atFault.has(failure.reason._tag)) return given
+  resident.folded = undefined
   const nowMillis = elapsedMillis(self.clock)
   if (resident.unreadable === undefined || resident.unreadable.retryAtMillis <= nowMillis) {
     const attempts = (resident.unreadable?.attempts ?? 0) + 1

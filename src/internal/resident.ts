@@ -4,7 +4,6 @@
  * Those who idle form a list in the order in which they fell idle, through the records themselves, so that passivating
  * one costs no search.
  */
-import type { Fiber } from "effect"
 import type { CommandFailed } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
 import type { Envelope } from "./envelope.ts"
@@ -21,8 +20,7 @@ export interface Resident {
   stale: boolean
   /** The command under way. */
   current: Envelope | undefined
-  /** Serves the mailbox while there is work. */
-  fiber: Fiber.Fiber<void> | undefined
+  /** A fiber serves the mailbox. */
   serving: boolean
   /** The stream could not be read: callers learn this at once until `retryAtMillis`. */
   unreadable: { readonly failure: CommandFailed; readonly retryAtMillis: number; readonly attempts: number } | undefined
@@ -42,7 +40,6 @@ export const make = (stream: StreamId): Resident => ({
   folded: undefined,
   stale: false,
   current: undefined,
-  fiber: undefined,
   serving: false,
   unreadable: undefined,
   asks: [],
