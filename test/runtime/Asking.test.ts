@@ -6,7 +6,7 @@ import { decide } from "../../src/Aggregate.ts"
 import { AskRing, type Reason } from "../../src/AggregateHost.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { deposited, fork, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
+import { answerOf, answersOf, deposited, fork, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
 
 type Script = (accounts: Accounts["Service"], id: string) => Effect.Effect<unknown, unknown>
 
@@ -90,7 +90,7 @@ it.effect(
     const accounts = yield* startWith({ a: ask("b"), b: ask("a") })
     const callers = [yield* fork(accounts.of("a").touch()), yield* fork(accounts.of("b").touch())]
     yield* bothRun.open
-    yield* Fiber.joinAll(callers)
+    yield* answersOf(callers)
     assert.sameMembers(answers, ["answered", "AskRing"])
     assert.sameDeepMembers([yield* moved("a"), yield* moved("b")], [[1], [1, 7]])
   }, Effect.provide(stores))
@@ -175,7 +175,7 @@ it.effect(
     })
     yield* accounts.of("a").touch()
     yield* later.open
-    yield* Fiber.join(left!)
+    yield* answerOf(left!)
     assert.deepStrictEqual(yield* moved("a"), [1, 7])
   }, Effect.provide(stores))
 )
@@ -200,7 +200,7 @@ it.effect(
     const second = yield* fork(accounts.of("b").touch())
     yield* gate.open
     yield* release.open
-    yield* Fiber.joinAll([first, second])
+    yield* answersOf([first, second])
     assert.deepStrictEqual(yield* moved("a"), [1, 9])
     assert.deepStrictEqual(yield* moved("b"), [7, 1])
   }, Effect.provide(stores))

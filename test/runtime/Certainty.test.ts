@@ -14,6 +14,7 @@ import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
+  answerOf,
   deposited,
   foreign,
   fork,
@@ -103,7 +104,7 @@ const rows: { readonly [Tag in Reason["_tag"]]: Row } = {
       const gate = yield* FaultyStore.gate
       yield* (yield* FaultyStore.FaultyStore).next("append", gate.before)
       const caller = yield* fork(accounts.of("a", { deadline: "1 second" }).deposit({ cents: 2 }))
-      return ready(Effect.andThen(TestClock.adjust("1 second"), Fiber.join(caller)))
+      return ready(Effect.andThen(TestClock.adjust("1 second"), answerOf(caller)))
     })
   },
   StoreUnavailable: {
@@ -278,7 +279,7 @@ it.effect(
     const accounts = yield* startAccounts()
     yield* next("append", FaultyStore.diesAfter(new Error("INSERT INTO events: connection to 10.0.0.7 reset")))
     const first = yield* fork(Effect.flip(accounts.of("a").deposit({ cents: 1 })))
-    const error = yield* Fiber.join(first)
+    const error = yield* answerOf(first)
     assert.strictEqual(error.reason._tag, "OutcomeUnknown")
     assert.notInclude(error.message, "INSERT")
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 2 }), { balanceCents: 3 })

@@ -41,7 +41,7 @@ const startCounting = Effect.fnUntraced(function*(settings?: { readonly redecisi
 
 for (const [name, layer] of [["that owns its log", stores], ["that others write to", sharedStores]] as const) {
   it.effect(
-    `decides events again on what another writer left, in a store ${name}`,
+    `I3: decides events again on what another writer left, in a store ${name}`,
     Effect.fnUntraced(function*() {
       const accounts = yield* startAccounts()
       yield* accounts.of("a").deposit({ cents: 5 })
@@ -56,7 +56,7 @@ for (const [name, layer] of [["that owns its log", stores], ["that others write 
   )
 
   it.effect(
-    `decides a "no" again on what another writer left, in a store ${name}`,
+    `I4: decides a "no" again on what another writer left, in a store ${name}`,
     Effect.fnUntraced(function*() {
       const accounts = yield* startAccounts()
       yield* accounts.of("a").deposit({ cents: 5 })
@@ -101,7 +101,7 @@ for (const [name, layer] of [["that owns its log", stores], ["that others write 
   )
 
   it.effect(
-    `shows a validated state as another writer left it, in a store ${name}`,
+    `I4: shows a validated state as another writer left it, in a store ${name}`,
     Effect.fnUntraced(function*() {
       const accounts = yield* startAccounts()
       yield* accounts.of("a").deposit({ cents: 5 })

@@ -1,11 +1,22 @@
 /** What rides along with a command: its caller's span, log annotations, metadata and tenant, and nobody else's. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Option, References, Tracer } from "effect"
+import { Context, Effect, Option, References, Tracer } from "effect"
 import { decide } from "../../src/Aggregate.ts"
 import type { HandlerContext } from "../../src/AggregateHost.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { accountStream, deposited, fork, moved, start, startAccounts, storedIn, stores } from "../fixtures/Runtimes.ts"
+import {
+  accountStream,
+  answerOf,
+  answersOf,
+  deposited,
+  fork,
+  moved,
+  start,
+  startAccounts,
+  storedIn,
+  stores
+} from "../fixtures/Runtimes.ts"
 
 /** What only a caller is given; handlers have no business with it. */
 const Secret = Context.Reference<string>("test/Secret", { defaultValue: () => "none" })
@@ -109,7 +120,8 @@ it.effect(
         )
       ))
     yield* gate.open
-    yield* Fiber.joinAll([first, ...callers])
+    yield* answerOf(first)
+    yield* answersOf(callers)
     assert.deepStrictEqual(
       seen.map(({ annotations, metadata, secret }) => ({ annotations, metadata, secret })),
       ["ada", "bob", "eve"].map((user) => ({ annotations: { user }, metadata: { user }, secret: "none" }))

@@ -5,7 +5,18 @@ import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { deposited, fork, moved, reasonOf, start, startAccounts, stores, tagOf } from "../fixtures/Runtimes.ts"
+import {
+  answerOf,
+  answersOf,
+  deposited,
+  fork,
+  moved,
+  reasonOf,
+  start,
+  startAccounts,
+  stores,
+  tagOf
+} from "../fixtures/Runtimes.ts"
 
 /** Holds the next append until the gate opens: whatever comes after waits in the mailbox. */
 const holdNext = Effect.gen(function*() {
@@ -29,7 +40,7 @@ const startHeld = Effect.gen(function*() {
 })
 
 it.effect(
-  "does not carry out what still waits in the mailbox at its deadline",
+  "I7: does not carry out what still waits in the mailbox at its deadline",
   Effect.fnUntraced(function*() {
     const accounts = yield* startAccounts()
     const first = yield* holdNext
@@ -38,7 +49,7 @@ it.effect(
     yield* TestClock.adjust(999)
     assert.isUndefined(caller.pollUnsafe())
     yield* TestClock.adjust(1)
-    assert.strictEqual((yield* Fiber.join(caller))._tag, "CommandTimeout")
+    assert.strictEqual((yield* answerOf(caller))._tag, "CommandTimeout")
     yield* first.open
     yield* accounts.state("a")
     assert.deepStrictEqual(yield* moved("a"), [1])
@@ -46,7 +57,7 @@ it.effect(
 )
 
 it.effect(
-  "does not know what becomes of a command that was begun a millisecond before its deadline",
+  "I7: does not know what becomes of a command that was begun a millisecond before its deadline",
   Effect.fnUntraced(function*() {
     const accounts = yield* startAccounts()
     const first = yield* holdNext
@@ -58,7 +69,7 @@ it.effect(
     yield* second.arrived
     assert.isUndefined(caller.pollUnsafe())
     yield* TestClock.adjust(1)
-    assert.strictEqual((yield* Fiber.join(caller))._tag, "OutcomeUnknown")
+    assert.strictEqual((yield* answerOf(caller))._tag, "OutcomeUnknown")
     assert.deepStrictEqual(yield* moved("a"), [1])
     yield* second.open
     yield* accounts.state("a")
@@ -92,7 +103,7 @@ it.effect(
     const caller = yield* fork(accounts.of("a", { deadline: "1 second" }).deposit({ cents: 1 }))
     yield* TestClock.adjust(999)
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(caller), { balanceCents: 1 })
+    assert.deepStrictEqual(yield* answerOf(caller), { balanceCents: 1 })
     yield* TestClock.adjust("1 minute")
   }, Effect.provide(stores))
 )
@@ -106,10 +117,10 @@ it.effect(
     const late = yield* fork(tagOf(accounts.of("a", { deadline: "1 second" }).deposit({ cents: 2 })))
     assert.strictEqual(yield* tagOf(accounts.of("a").deposit({ cents: 3 })), "MailboxFull")
     yield* TestClock.adjust("1 second")
-    assert.strictEqual(yield* Fiber.join(late), "CommandTimeout")
+    assert.strictEqual(yield* answerOf(late), "CommandTimeout")
     const next = yield* fork(accounts.of("a").deposit({ cents: 4 }))
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(next), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(next), { balanceCents: 5 })
   }, Effect.provide(stores))
 )
 
@@ -133,8 +144,8 @@ it.effect(
     yield* TestClock.adjust(999)
     assert.deepStrictEqual(seen, { runs: 1, interrupted: 0 })
     yield* TestClock.adjust(1)
-    assert.strictEqual(yield* Fiber.join(caller), "OutcomeUnknown")
-    assert.deepStrictEqual(yield* Fiber.join(next), { balanceCents: 5 })
+    assert.strictEqual(yield* answerOf(caller), "OutcomeUnknown")
+    assert.deepStrictEqual(yield* answerOf(next), { balanceCents: 5 })
     assert.deepStrictEqual(seen, { runs: 1, interrupted: 1 })
     assert.deepStrictEqual(yield* moved("a"), [5])
   }, Effect.provide(stores))
@@ -148,10 +159,10 @@ it.effect(
     yield* TestClock.adjust(500)
     const joined = yield* fork(accounts.of("a", { commandId: "c", deadline: "5 seconds" }).touch())
     yield* TestClock.adjust(500)
-    assert.strictEqual(yield* Fiber.join(first), "OutcomeUnknown")
+    assert.strictEqual(yield* answerOf(first), "OutcomeUnknown")
     yield* TestClock.adjust("4 seconds")
     yield* latch.open
-    yield* Fiber.join(joined)
+    yield* answerOf(joined)
     assert.deepStrictEqual(seen, { runs: 1, interrupted: 0 })
     assert.deepStrictEqual(yield* moved("a"), [1])
   }, Effect.provide(stores))
@@ -165,7 +176,7 @@ it.effect(
     const joined = yield* fork(accounts.of("a", { commandId: "c" }).touch())
     yield* TestClock.adjust("1 hour")
     yield* latch.open
-    yield* Fiber.join(joined)
+    yield* answerOf(joined)
     assert.deepStrictEqual(yield* moved("a"), [1])
   }, Effect.provide(stores))
 )
@@ -179,13 +190,13 @@ it.effect(
     yield* TestClock.adjust(2_999)
     assert.strictEqual(seen.interrupted, 0)
     yield* TestClock.adjust(1)
-    assert.strictEqual(yield* Fiber.join(joined), "OutcomeUnknown")
+    assert.strictEqual(yield* answerOf(joined), "OutcomeUnknown")
     assert.strictEqual(seen.interrupted, 1)
   }, Effect.provide(stores))
 )
 
 it.effect(
-  "keeps a waiting command for whoever joined with a later deadline",
+  "I7: keeps a waiting command for whoever joined with a later deadline",
   Effect.fnUntraced(function*() {
     const accounts = yield* startAccounts()
     const gate = yield* holdNext
@@ -194,10 +205,10 @@ it.effect(
     const joined = yield* fork(accounts.of("a", { commandId: "c", deadline: "5 seconds" }).deposit({ cents: 2 }))
     yield* TestClock.adjust("1 second")
     // It may still be carried out, for the other one: that nothing was written would be a lie.
-    assert.strictEqual(yield* Fiber.join(first), "OutcomeUnknown")
+    assert.strictEqual(yield* answerOf(first), "OutcomeUnknown")
     yield* TestClock.adjust("3 seconds")
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(joined), { balanceCents: 3 })
+    assert.deepStrictEqual(yield* answerOf(joined), { balanceCents: 3 })
   }, Effect.provide(stores))
 )
 
@@ -210,9 +221,9 @@ it.effect(
     const first = yield* fork(accounts.of("a", { commandId: "c" }).deposit({ cents: 2 }))
     const joined = yield* fork(tagOf(accounts.of("a", { commandId: "c", deadline: "1 second" }).deposit({ cents: 2 })))
     yield* TestClock.adjust("1 second")
-    assert.strictEqual(yield* Fiber.join(joined), "OutcomeUnknown")
+    assert.strictEqual(yield* answerOf(joined), "OutcomeUnknown")
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(first), { balanceCents: 3 })
+    assert.deepStrictEqual(yield* answerOf(first), { balanceCents: 3 })
   }, Effect.provide(stores))
 )
 
@@ -226,7 +237,7 @@ it.effect(
       fork(tagOf(accounts.of("a", { commandId: "c", deadline: deadline as "1 second" }).deposit({ cents: 2 })))
     const callers = [yield* send("1 second"), yield* send("2 seconds"), yield* send("2 seconds")]
     yield* TestClock.adjust("2 seconds")
-    assert.deepStrictEqual(yield* Fiber.joinAll(callers), ["OutcomeUnknown", "CommandTimeout", "CommandTimeout"])
+    assert.deepStrictEqual(yield* answersOf(callers), ["OutcomeUnknown", "CommandTimeout", "CommandTimeout"])
     yield* gate.open
     yield* accounts.state("a")
     assert.deepStrictEqual(yield* moved("a"), [1])
@@ -251,7 +262,7 @@ it.effect(
     const caller = yield* fork(tagOf(accounts.of("a", { deadline: "1 second" }).deposit({ cents: 2 })))
     set.aheadMillis = 0
     yield* TestClock.adjust("1 second")
-    assert.strictEqual(yield* Fiber.join(caller), "CommandTimeout")
+    assert.strictEqual(yield* answerOf(caller), "CommandTimeout")
     yield* gate.open
     yield* accounts.state("a")
     assert.deepStrictEqual(yield* moved("a"), [1])
@@ -268,6 +279,6 @@ it.effect(
     const caller = yield* fork(accounts.of("a", { deadline: "1 second" }).deposit({ cents: 2 }))
     set.aheadMillis = 3_600_000
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(caller), { balanceCents: 3 })
+    assert.deepStrictEqual(yield* answerOf(caller), { balanceCents: 3 })
   }, Effect.provide(stores))
 )

@@ -13,7 +13,7 @@ import {
   Supervisor
 } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { deposited, fork, metric, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
+import { answerOf, deposited, fork, metric, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
 
 /** Accounts whose `touch` is as buggy as the test wants it. */
 const startWith = (touch: () => unknown, evolve: object = {}) =>
@@ -83,10 +83,10 @@ for (const [what, touch] of bugs) {
       const buggy = yield* fork(accounts.of("a").touch())
       const after = yield* fork(accounts.of("a").deposit({ cents: 7 }))
       yield* gate.open
-      assert.deepStrictEqual(yield* Fiber.join(before), { balanceCents: 5 })
+      assert.deepStrictEqual(yield* answerOf(before), { balanceCents: 5 })
       const exit = yield* Fiber.await(buggy)
       assert.isTrue(Exit.hasDies(exit) && !Exit.hasFails(exit) && !Exit.hasInterrupts(exit), String(exit))
-      assert.deepStrictEqual(yield* Fiber.join(after), { balanceCents: 12 })
+      assert.deepStrictEqual(yield* answerOf(after), { balanceCents: 12 })
       assert.deepStrictEqual(yield* moved("a"), [5, 7])
       assert.strictEqual(yield* metric("varve_aggregate_restarts_total"), 0)
     }, Effect.provide(stores))
@@ -122,9 +122,9 @@ it.effect(
     const buggy = yield* fork(tagOf(accounts.of("a").touch()))
     const after = yield* fork(accounts.of("a").deposit({ cents: 7 }))
     yield* gate.open
-    yield* Fiber.join(before)
-    assert.strictEqual(yield* Fiber.join(buggy), "OutcomeUnknown")
-    assert.deepStrictEqual(yield* Fiber.join(after), { balanceCents: 12 })
+    yield* answerOf(before)
+    assert.strictEqual(yield* answerOf(buggy), "OutcomeUnknown")
+    assert.deepStrictEqual(yield* answerOf(after), { balanceCents: 12 })
   }, Effect.provide(stores))
 )
 

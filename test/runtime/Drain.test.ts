@@ -1,6 +1,6 @@
 /** Draining: the runtime stops as it promises, whatever it was doing. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
+import { Effect, Exit, Latch, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { RuntimeStopping } from "../../src/AggregateHost.ts"
@@ -10,6 +10,8 @@ import * as FaultySnapshotStore from "../fixtures/FaultySnapshotStore.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
+  answerOf,
+  answersOf,
   deposited,
   fork,
   metric,
@@ -49,12 +51,12 @@ it.effect(
     yield* TestClock.adjust(9_999)
     assert.isUndefined(stopped.pollUnsafe())
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.joinAll(accepted), [
+    assert.deepStrictEqual(yield* answersOf(accepted), [
       { balanceCents: 1 },
       { balanceCents: 3 },
       { balanceCents: 6 }
     ])
-    yield* Fiber.join(stopped)
+    yield* answerOf(stopped)
     assert.deepStrictEqual(yield* moved("a"), [1, 2, 3])
   }, Effect.provide(stores))
 )
@@ -80,7 +82,8 @@ it.effect(
     const stopped = yield* fork(stop)
     assert.deepStrictEqual(yield* reasonOf(send), stopping)
     yield* gate.open
-    yield* Fiber.joinAll([first, stopped])
+    yield* answerOf(first)
+    yield* answerOf(stopped)
   }, Effect.provide(stores))
 )
 
@@ -97,10 +100,10 @@ it.effect(
     assert.isUndefined(stopped.pollUnsafe())
     assert.isUndefined(begun.pollUnsafe())
     yield* TestClock.adjust(1)
-    yield* Fiber.join(stopped)
-    assert.strictEqual(yield* Fiber.join(begun), "OutcomeUnknown")
-    assert.deepStrictEqual(yield* Fiber.joinAll(waiting), [stopping, stopping])
-    assert.deepStrictEqual(yield* Fiber.join(elsewhere), { balanceCents: 4 })
+    yield* answerOf(stopped)
+    assert.strictEqual(yield* answerOf(begun), "OutcomeUnknown")
+    assert.deepStrictEqual(yield* answersOf(waiting), [stopping, stopping])
+    assert.deepStrictEqual(yield* answerOf(elsewhere), { balanceCents: 4 })
     assert.deepStrictEqual(yield* moved("a"), [])
   }, Effect.provide(stores))
 )
@@ -115,8 +118,8 @@ it.effect(
     const begun = yield* fork(tagOf(send(accounts)))
     const stopped = yield* fork(stop)
     yield* TestClock.adjust("1 second")
-    yield* Fiber.join(stopped)
-    assert.strictEqual(yield* Fiber.join(begun), "OutcomeUnknown")
+    yield* answerOf(stopped)
+    assert.strictEqual(yield* answerOf(begun), "OutcomeUnknown")
     assert.deepStrictEqual(yield* send(yield* startAccounts()), { balanceCents: 1 })
     assert.deepStrictEqual(yield* moved("a"), [1])
   }, Effect.provide(stores))
@@ -155,8 +158,8 @@ it.effect(
     const stopped = yield* fork(stop)
     yield* TestClock.adjust("9 seconds")
     yield* latch.open
-    yield* Fiber.joinAll(callers)
-    yield* Fiber.join(stopped)
+    yield* answersOf(callers)
+    yield* answerOf(stopped)
     assert.deepStrictEqual(happened, ["handled", "handled", "released"])
   }, Effect.provide(stores))
 )
@@ -169,8 +172,8 @@ it.effect(
     const callers = [yield* fork(tagOf(accounts.of("a").touch())), yield* fork(tagOf(accounts.of("a").touch()))]
     const stopped = yield* fork(stop)
     yield* TestClock.adjust("10 seconds")
-    yield* Fiber.join(stopped)
-    assert.deepStrictEqual(yield* Fiber.joinAll(callers), ["OutcomeUnknown", "RuntimeStopping"])
+    yield* answerOf(stopped)
+    assert.deepStrictEqual(yield* answersOf(callers), ["OutcomeUnknown", "RuntimeStopping"])
     assert.deepStrictEqual(happened, ["interrupted", "released"])
   }, Effect.provide(stores))
 )
@@ -193,8 +196,8 @@ it.effect(
     const caller = yield* fork(accounts.of("a").touch())
     const stopped = yield* fork(Scope.close(scope, Exit.void))
     yield* latch.open
-    yield* Fiber.join(caller)
-    yield* Fiber.join(stopped)
+    yield* answerOf(caller)
+    yield* answerOf(stopped)
     assert.deepStrictEqual(yield* moved("b"), [7])
   }, Effect.provide(stores))
 )
@@ -211,7 +214,7 @@ it.effect(
     yield* TestClock.adjust("9 seconds")
     assert.isUndefined(stopped.pollUnsafe())
     yield* gate.open
-    yield* Fiber.join(stopped)
+    yield* answerOf(stopped)
     assert.strictEqual((yield* inner.load(accountStream("a"))).snapshot?.version, 1)
   }, Effect.provide(stores))
 )
@@ -225,7 +228,8 @@ it.effect(
     const caller = yield* fork(accounts.of("a").deposit({ cents: 1 }))
     const stopped = yield* fork(stop)
     yield* gate.open
-    yield* Fiber.joinAll([caller, stopped])
+    yield* answerOf(caller)
+    yield* answerOf(stopped)
     assert.strictEqual((yield* inner.load(accountStream("a"))).snapshot?.version, 1)
   }, Effect.provide(stores))
 )

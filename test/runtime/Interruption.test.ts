@@ -5,7 +5,17 @@ import { decide } from "../../src/Aggregate.ts"
 import { isCommandFailed } from "../../src/AggregateHost.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { accountStream, deposited, fork, moved, start, startAccounts, storedIn, stores } from "../fixtures/Runtimes.ts"
+import {
+  accountStream,
+  answerOf,
+  deposited,
+  fork,
+  moved,
+  start,
+  startAccounts,
+  storedIn,
+  stores
+} from "../fixtures/Runtimes.ts"
 import { randomOf } from "../fixtures/Seeded.ts"
 
 const points = [
@@ -49,7 +59,7 @@ it.effect(
 )
 
 it.effect(
-  "carries a command out in its turn though its caller was interrupted while it waited",
+  "I17: carries a command out in its turn though its caller was interrupted while it waited",
   Effect.fnUntraced(function*() {
     const { next } = yield* FaultyStore.FaultyStore
     const gate = yield* FaultyStore.gate
@@ -60,7 +70,7 @@ it.effect(
     const last = yield* fork(accounts.of("a").deposit({ cents: 3 }))
     yield* Fiber.interrupt(gone)
     yield* gate.open
-    yield* Fiber.join(last)
+    yield* answerOf(last)
     assert.deepStrictEqual(yield* moved("a"), [1, 2, 3])
   }, Effect.provide(stores))
 )

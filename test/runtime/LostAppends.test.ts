@@ -1,12 +1,13 @@
 /** Lost appends: what became of them is found out by sending the same write again, and nothing overtakes it. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
+  answerOf,
   deposited,
   foreignWrite,
   fork,
@@ -45,7 +46,7 @@ for (const [caller, options] of callers) {
         yield* next("append", ...faults)
         const caller = yield* fork(accounts.of("a", { ...options, returning: "commit" }).deposit({ cents: 5 }))
         yield* TestClock.adjust("1 minute")
-        const { position, reply, version } = yield* Fiber.join(caller)
+        const { position, reply, version } = yield* answerOf(caller)
         assert.deepStrictEqual({ position, reply, version }, { position: 1n, reply: { balanceCents: 5 }, version: 1 })
         assert.deepStrictEqual(yield* moved("a"), [5])
         assert.strictEqual(yield* calls("append"), appends)
@@ -63,7 +64,7 @@ for (const [caller, options] of callers) {
       yield* next("append", lostBefore, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
       const caller = yield* fork(accounts.of("a", options).withdraw({ cents: 5 }))
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(yield* Fiber.join(caller), 100)
+      assert.strictEqual(yield* answerOf(caller), 100)
       assert.deepStrictEqual(yield* moved("a"), [5, 100, -5])
     }, Effect.provide(stores))
   )
@@ -76,7 +77,7 @@ for (const [caller, options] of callers) {
       yield* next("append", lostAfter, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
       const caller = yield* fork(accounts.of("a", { ...options, returning: "commit" }).deposit({ cents: 5 }))
       yield* TestClock.adjust("1 second")
-      const { position, reply, version } = yield* Fiber.join(caller)
+      const { position, reply, version } = yield* answerOf(caller)
       assert.deepStrictEqual({ position, reply, version }, { position: 1n, reply: { balanceCents: 5 }, version: 1 })
       assert.deepStrictEqual(yield* accounts.of("a").withdraw({ cents: 105 }), 0)
       assert.deepStrictEqual(yield* moved("a"), [5, 100, -105])
@@ -92,7 +93,7 @@ for (const [caller, options] of callers) {
         yield* next("append", fault)
         const caller = yield* fork(Effect.flip(accounts.of("a", options).withdraw({ cents: 5 })))
         yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual(yield* Fiber.join(caller), new InsufficientFunds({ balanceCents: 0, requestedCents: 5 }))
+        assert.deepStrictEqual(yield* answerOf(caller), new InsufficientFunds({ balanceCents: 0, requestedCents: 5 }))
       }
       assert.deepStrictEqual(yield* moved("a"), [])
     }, Effect.provide(sharedStores))
@@ -106,7 +107,7 @@ for (const [caller, options] of callers) {
       yield* next("append", lostBefore, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
       const caller = yield* fork(accounts.of("a", options).withdraw({ cents: 5 }))
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(yield* Fiber.join(caller), 95)
+      assert.strictEqual(yield* answerOf(caller), 95)
     }, Effect.provide(sharedStores))
   )
 
@@ -126,7 +127,7 @@ for (const [caller, options] of callers) {
           })
         )
         yield* TestClock.adjust("1 second")
-        yield* Fiber.join(caller)
+        yield* answerOf(caller)
         assert.deepStrictEqual(yield* moved(id), [2])
       }
       assert.deepStrictEqual(yield* moved("a"), [5, -2, -2])
@@ -148,7 +149,7 @@ for (const [caller, options] of callers) {
       yield* next("append", lostAfter)
       const caller = yield* fork(accounts.of("a", options).touch())
       yield* TestClock.adjust("1 second")
-      yield* Fiber.join(caller)
+      yield* answerOf(caller)
       assert.deepStrictEqual(yield* moved("b"), [7])
       assert.lengthOf(yield* storedIn({ ...accountStream("a"), category: "outbox" }), 1)
     }, Effect.provide(stores))
@@ -162,7 +163,7 @@ for (const [caller, options] of callers) {
       yield* always("append", lostBefore)
       const caller = yield* fork(tagOf(accounts.of("a", { ...options, deadline: "3 seconds" }).deposit({ cents: 5 })))
       yield* TestClock.adjust("3 seconds")
-      assert.strictEqual(yield* Fiber.join(caller), "OutcomeUnknown")
+      assert.strictEqual(yield* answerOf(caller), "OutcomeUnknown")
       assert.deepStrictEqual(yield* moved("a"), [])
       yield* heal
       yield* TestClock.adjust("2 seconds")
@@ -183,17 +184,17 @@ it.effect(
     yield* always("append", lostAfter)
     const caller = yield* fork(tagOf(send))
     yield* TestClock.adjust("3 seconds")
-    assert.strictEqual(yield* Fiber.join(caller), "OutcomeUnknown")
+    assert.strictEqual(yield* answerOf(caller), "OutcomeUnknown")
     const retry = yield* fork(send)
     yield* heal
     yield* TestClock.adjust("2 seconds")
-    assert.deepStrictEqual(yield* Fiber.join(retry), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(retry), { balanceCents: 5 })
     assert.deepStrictEqual(yield* moved("a"), [5])
   }, Effect.provide(stores))
 )
 
 it.effect(
-  "lets nothing that was decided later go out before a lost append is settled",
+  "I7: lets nothing that was decided later go out before a lost append is settled",
   Effect.fnUntraced(function*() {
     const { always, calls, heal } = yield* FaultyStore.FaultyStore
     const accounts = yield* startAccounts()
@@ -208,9 +209,9 @@ it.effect(
     assert.strictEqual(yield* calls("readStream"), 1)
     yield* heal
     yield* TestClock.adjust("2 seconds")
-    assert.deepStrictEqual(yield* Fiber.join(first), { balanceCents: 5 })
-    assert.deepStrictEqual(yield* Fiber.join(second), { balanceCents: 12 })
-    assert.deepStrictEqual(yield* Fiber.join(read), { balanceCents: 12 })
+    assert.deepStrictEqual(yield* answerOf(first), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(second), { balanceCents: 12 })
+    assert.deepStrictEqual(yield* answerOf(read), { balanceCents: 12 })
     assert.deepStrictEqual(yield* moved("a"), [5, 7])
   }, Effect.provide(stores))
 )

@@ -4,7 +4,17 @@ import { Effect, Exit, Fiber } from "effect"
 import { MailboxFull } from "../../src/AggregateHost.ts"
 import { isCommandFailed } from "../../src/AggregateHost.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { fork, metric, moved, reasonOf, startAccounts, stores, tagOf } from "../fixtures/Runtimes.ts"
+import {
+  answerOf,
+  answersOf,
+  fork,
+  metric,
+  moved,
+  reasonOf,
+  startAccounts,
+  stores,
+  tagOf
+} from "../fixtures/Runtimes.ts"
 
 const range = (length: number) => Array.from({ length }, (_, index) => index)
 
@@ -22,10 +32,10 @@ it.effect(
     const gate = yield* holdNext
     const callers = yield* Effect.forEach(range(4), (index) => fork(accounts.of("a").deposit({ cents: index + 1 })))
     const full = new MailboxFull({ aggregate: "Account", id: "a", capacity: 3, of: "mailbox" })
-    assert.deepStrictEqual(yield* reasonOf(accounts.of("a").deposit({ cents: 50 })), full)
-    assert.deepStrictEqual(yield* reasonOf(accounts.state("a")), full)
+    assert.deepStrictEqual(yield* answerOf(yield* fork(reasonOf(accounts.of("a").deposit({ cents: 50 })))), full)
+    assert.deepStrictEqual(yield* answerOf(yield* fork(reasonOf(accounts.state("a")))), full)
     yield* gate.open
-    yield* Fiber.joinAll(callers)
+    yield* answersOf(callers)
     assert.deepStrictEqual(yield* moved("a"), [1, 2, 3, 4])
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 5 }), { balanceCents: 15 })
   }, Effect.provide(stores))
@@ -64,7 +74,7 @@ it.effect(
     yield* second.arrived
     const third = yield* fork(accounts.of("a").deposit({ cents: 4 }))
     yield* second.open
-    assert.deepStrictEqual(yield* Fiber.join(third), { balanceCents: 7 })
+    assert.deepStrictEqual(yield* answerOf(third), { balanceCents: 7 })
   }, Effect.provide(stores))
 )
 
@@ -75,7 +85,7 @@ it.effect(
     const gate = yield* holdNext
     const callers = yield* Effect.forEach(range(4_000), (index) => fork(accounts.of("a").deposit({ cents: index + 1 })))
     yield* gate.open
-    yield* Fiber.joinAll(callers)
+    yield* answersOf(callers)
     assert.deepStrictEqual(yield* moved("a"), range(4_000).map((index) => index + 1))
   }, Effect.provide(stores))
 )
@@ -96,7 +106,7 @@ it.effect(
       yield* send(6)
     ]
     yield* gate.open
-    yield* Fiber.joinAll(callers)
+    yield* answersOf(callers)
     assert.deepStrictEqual(yield* moved("a"), [1, 2, 4, 6])
   }, Effect.provide(stores))
 )
@@ -114,7 +124,7 @@ it.effect(
     assert.deepStrictEqual(yield* accounts.state("b0"), { balanceCents: 100 })
     assert.isUndefined(hung.pollUnsafe())
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(hung), { balanceCents: 1 })
+    assert.deepStrictEqual(yield* answerOf(hung), { balanceCents: 1 })
   }, Effect.provide(stores))
 )
 
@@ -129,7 +139,7 @@ it.effect(
     yield* gate.arrived
     assert.deepStrictEqual(yield* accounts.of("b").deposit({ cents: 2 }), { balanceCents: 2 })
     yield* gate.open
-    yield* Fiber.join(hung)
+    yield* answerOf(hung)
   }, Effect.provide(stores))
 )
 
@@ -143,7 +153,7 @@ it.effect(
     const slow = yield* fork(accounts.of("a", { tenant: "slow" }).deposit({ cents: 1 }))
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 2 }), { balanceCents: 2 })
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(slow), { balanceCents: 1 })
+    assert.deepStrictEqual(yield* answerOf(slow), { balanceCents: 1 })
     assert.deepStrictEqual(yield* moved("a"), [2])
     assert.deepStrictEqual(yield* moved("a", "slow"), [1])
   }, Effect.provide(stores))

@@ -1,6 +1,6 @@
 /** Passivation: whom nobody asks leaves memory, and comes back as it was; no command is lost on the way out. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { MailboxFull } from "../../src/AggregateHost.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
@@ -8,7 +8,17 @@ import { Accounts, AccountsLive, behavior, Supervisor } from "../fixtures/Accoun
 import { Counters, CountersLive } from "../fixtures/Counter.ts"
 import * as FaultySnapshotStore from "../fixtures/FaultySnapshotStore.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { deposited, foreign, fork, metric, moved, reasonOf, startAccounts, stores } from "../fixtures/Runtimes.ts"
+import {
+  answerOf,
+  deposited,
+  foreign,
+  fork,
+  metric,
+  moved,
+  reasonOf,
+  startAccounts,
+  stores
+} from "../fixtures/Runtimes.ts"
 import { randomOf } from "../fixtures/Seeded.ts"
 
 const active = metric("varve_aggregates_active")
@@ -112,8 +122,8 @@ it.effect(
     yield* TestClock.adjust("1 hour")
     assert.deepStrictEqual([yield* active, yield* passivations], [1, 0])
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(caller), { balanceCents: 1 })
-    assert.deepStrictEqual(yield* Fiber.join(waiting), { balanceCents: 3 })
+    assert.deepStrictEqual(yield* answerOf(caller), { balanceCents: 1 })
+    assert.deepStrictEqual(yield* answerOf(waiting), { balanceCents: 3 })
     yield* TestClock.adjust("2 seconds")
     assert.deepStrictEqual([yield* active, yield* passivations], [0, 1])
   }, Effect.provide(stores))
@@ -166,7 +176,7 @@ it.effect(
     assert.deepStrictEqual(yield* reasonOf(accounts.state("c")), full)
     assert.deepStrictEqual(yield* moved("c"), [])
     yield* gates.a.open
-    yield* Fiber.join(callers[0]!)
+    yield* answerOf(callers[0]!)
     assert.deepStrictEqual(yield* accounts.of("c").deposit({ cents: 3 }), { balanceCents: 3 })
     assert.strictEqual(yield* active, 2)
   }, Effect.provide(stores))
@@ -206,6 +216,19 @@ it.effect(
     assert.deepStrictEqual(yield* accounts.of("c").deposit({ cents: 1 }), { balanceCents: 1 })
     assert.strictEqual(yield* active, 2)
     yield* gate.open
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "I17: loses no command that arrives in the very instant in which its aggregate falls idle",
+  Effect.fnUntraced(function*() {
+    const { always } = yield* FaultyStore.FaultyStore
+    yield* always("append", FaultyStore.first(Effect.yieldNow))
+    const accounts = yield* startAccounts({}, { maxActive: 1 })
+    // Whoever is answered goes on within the step that answers it, and sends again.
+    const caller = yield* fork(Effect.forEach([1, 2, 3], (cents) => accounts.of("a").deposit({ cents })))
+    yield* answerOf(caller)
+    assert.deepStrictEqual(yield* moved("a"), [1, 2, 3])
   }, Effect.provide(stores))
 )
 

@@ -1,12 +1,13 @@
 /** Reads: the state now and then, the history, whether there is any. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ReadPastEnd } from "../../src/AggregateHost.ts"
 import type { HistoryRange } from "../../src/AggregateHost.ts"
 import type { Accounts } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
+  answerOf,
   deposited,
   foreign,
   fork,
@@ -48,7 +49,7 @@ it.effect(
     yield* gate.arrived
     yield* foreign("a", deposited(100))
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(reader), { balanceCents: 105 })
+    assert.deepStrictEqual(yield* answerOf(reader), { balanceCents: 105 })
     assert.strictEqual(yield* inner.head, 2n)
   }, Effect.provide(sharedStores))
 )

@@ -6,6 +6,8 @@ import { CommandIdReused } from "../../src/AggregateHost.ts"
 import { Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
+  answerOf,
+  answersOf,
   deposited,
   foreign,
   fork,
@@ -68,7 +70,7 @@ it.effect(
 )
 
 it.effect(
-  "gives a repeated command its first rejection as the same typed error",
+  "I5: gives a repeated command its first rejection as the same typed error",
   Effect.fnUntraced(function*() {
     const first = new InsufficientFunds({ balanceCents: 0, requestedCents: 5 })
     yield* Effect.scoped(Effect.gen(function*() {
@@ -111,7 +113,7 @@ it.effect(
 )
 
 it.effect(
-  "refuses another payload, or another command, under an id that was used",
+  "I5: refuses another payload, or another command, under an id that was used",
   Effect.fnUntraced(function*() {
     const reused = new CommandIdReused({ aggregate: "Account", id: "a", commandId: "c" })
     yield* Effect.scoped(
@@ -140,7 +142,7 @@ it.effect(
 )
 
 it.effect(
-  "gives the first answer to a repeated command that would now be rejected",
+  "I5: gives the first answer to a repeated command that would now be rejected",
   Effect.fnUntraced(function*() {
     const accounts = yield* startAccounts()
     yield* accounts.of("a").deposit({ cents: 5 })
@@ -176,7 +178,7 @@ const startDyingLater = Effect.gen(function*() {
 })
 
 it.effect(
-  "gives the first answer to a repeated command that would now end in a defect, however often",
+  "I5: gives the first answer to a repeated command that would now end in a defect, however often",
   Effect.fnUntraced(function*() {
     const accounts = yield* startDyingLater
     const client = accounts.of("a", { commandId: "c", returning: "commit" })
@@ -212,7 +214,7 @@ it.effect(
 )
 
 it.effect(
-  "lets a second caller of a command under way wait for the same execution",
+  "I5: lets a second caller of a command under way wait for the same execution",
   Effect.fnUntraced(function*() {
     const { calls, next } = yield* FaultyStore.FaultyStore
     const gate = yield* FaultyStore.gate
@@ -223,8 +225,8 @@ it.effect(
     const second = yield* fork(send)
     yield* gate.open
     const commit = { reply: { balanceCents: 5 }, version: 1, position: 1n }
-    assert.deepStrictEqual(yield* Fiber.join(first), { ...commit, duplicate: false })
-    assert.deepStrictEqual(yield* Fiber.join(second), { ...commit, duplicate: true })
+    assert.deepStrictEqual(yield* answerOf(first), { ...commit, duplicate: false })
+    assert.deepStrictEqual(yield* answerOf(second), { ...commit, duplicate: true })
     assert.strictEqual(yield* calls("append"), 1)
     assert.deepStrictEqual(yield* moved("a"), [5])
   }, Effect.provide(stores))
@@ -242,7 +244,7 @@ it.effect(
     const callers = [yield* fork(Effect.flip(send)), yield* fork(Effect.flip(send))]
     yield* gate.open
     for (const caller of callers) {
-      const error = yield* Fiber.join(caller)
+      const error = yield* answerOf(caller)
       assert.deepStrictEqual(error, new InsufficientFunds({ balanceCents: 1, requestedCents: 5 }))
     }
   }, Effect.provide(stores))
@@ -258,12 +260,26 @@ it.effect(
     const first = yield* fork(accounts.of("a", { commandId: "c" }).deposit({ cents: 5 }))
     assert.strictEqual(yield* tagOf(accounts.of("a", { commandId: "c" }).deposit({ cents: 6 })), "CommandIdReused")
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(first), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(first), { balanceCents: 5 })
   }, Effect.provide(stores))
 )
 
 it.effect(
-  "answers a caller who joined when the first one has gone",
+  "I17: answers everybody who waits for one command",
+  Effect.fnUntraced(function*() {
+    const { next } = yield* FaultyStore.FaultyStore
+    const gate = yield* FaultyStore.gate
+    yield* next("append", gate.before)
+    const accounts = yield* startAccounts()
+    const callers = yield* Effect.replicateEffect(fork(accounts.of("a", { commandId: "c" }).deposit({ cents: 5 })), 5)
+    yield* gate.open
+    assert.deepStrictEqual(yield* answersOf(callers), Array.from({ length: 5 }, () => ({ balanceCents: 5 })))
+    assert.deepStrictEqual(yield* moved("a"), [5])
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "I17: answers a caller who joined when the first one has gone",
   Effect.fnUntraced(function*() {
     const { next } = yield* FaultyStore.FaultyStore
     const gate = yield* FaultyStore.gate
@@ -274,7 +290,7 @@ it.effect(
     const second = yield* fork(send)
     yield* Fiber.interrupt(first)
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.join(second), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(second), { balanceCents: 5 })
     assert.deepStrictEqual(yield* moved("a"), [5])
   }, Effect.provide(stores))
 )

@@ -1,6 +1,6 @@
 /** Damage in a stream: whoever asks learns at once what is wrong where, and loading is tried again when it may help. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { HandlerMissing, SchemaTooNew, StreamMismatch, StreamUnreadable } from "../../src/AggregateHost.ts"
 import type { StreamPage } from "../../src/EventStore.ts"
@@ -9,6 +9,7 @@ import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
+  answersOf,
   deposited,
   foreign,
   fork,
@@ -181,7 +182,7 @@ it.effect(
     yield* next("readStream", gate.before)
     const callers = yield* Effect.replicateEffect(fork(tagOf(accounts.of("a").deposit({ cents: 1 }))), 5)
     yield* gate.open
-    assert.deepStrictEqual(yield* Fiber.joinAll(callers), Array.from({ length: 5 }, () => "HandlerMissing" as const))
+    assert.deepStrictEqual(yield* answersOf(callers), Array.from({ length: 5 }, () => "HandlerMissing" as const))
   }, Effect.provide(stores))
 )
 
