@@ -38,6 +38,12 @@ export const page = (
   return { events, position: laterOf(bounds.after, reached), head: BigInt(bounds.head) }
 }
 
+const auditedMax = 100_000n
+
+/** How far one audit goes when the log ends at `head`. */
+export const auditReach = (after: Position, head: Position): Position =>
+  laterOf(after, after + auditedMax < head ? after + auditedMax : head)
+
 /** A reader is never sent back, even if it is beyond the head. */
 export const laterOf = (one: Position, other: Position): Position => one > other ? one : other
 

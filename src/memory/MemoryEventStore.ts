@@ -34,7 +34,7 @@ export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Ser
     receipt: (stream, commandId) => Effect.sync(() => MemoryLog.find(log, stream)?.receipts.get(commandId)),
     head: Effect.sync(() => MemoryLog.head(log)),
     streams: (range) => Effect.sync(() => summaries(log, range)),
-    audit: (after) => Effect.sync(() => Pages.laterOf(after, MemoryLog.head(log))),
+    audit: (after) => Effect.sync(() => Pages.auditReach(after, MemoryLog.head(log))),
     pruneReceipts: ({ beforeMillis, limit }) => Effect.sync(() => MemoryLog.prune(log, beforeMillis, limit))
   })
 }

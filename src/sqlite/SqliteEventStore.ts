@@ -77,7 +77,7 @@ export const make = (
       read("streams", () => statements.streams(tenant, category, after, Pages.pageLimit(limit))),
     audit: (after) =>
       Effect.flatMap(
-        read("audit", () => auditStep(statements, Number(after))),
+        read("audit", () => auditStep(statements, after)),
         ({ count, to }) =>
           BigInt(count) === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))
       ),
@@ -196,11 +196,9 @@ const logPage = (statements: SqliteStatements, { after, filter, limit }: LogRang
   return Pages.page(events, { after, to, head, limit: count })
 }
 
-const auditedAtOnce = 100_000
-
-const auditStep = (statements: SqliteStatements, after: number) => {
-  const to = Math.max(after, Math.min(statements.head().position, after + auditedAtOnce))
-  return { count: statements.countLog(after, to), to: BigInt(to) }
+const auditStep = (statements: SqliteStatements, after: Position) => {
+  const to = Pages.auditReach(after, BigInt(statements.head().position))
+  return { count: statements.countLog(Number(after), Number(to)), to }
 }
 
 const poll = Schedule.spaced("20 millis")

@@ -44,6 +44,14 @@ describe("a log in memory", () => {
       deepStrictEqual([store.versionNow?.(stream), store.versionNow?.(Sample.stream())], [2, 0])
     }))
 
+  it.effect("is audited 100,000 positions at a time", () =>
+    Effect.gen(function*() {
+      const store = yield* build
+      yield* Effect.provideService(Sample.filled(100_500), EventStore, store)
+      deepStrictEqual([yield* store.audit(0n), yield* store.audit(100_000n)], [100_000n, 100_500n])
+      deepStrictEqual([yield* store.audit(499n), yield* store.audit(500n)], [100_499n, 100_500n])
+    }))
+
   it.effect("forgets who followed it and has gone", () =>
     Effect.gen(function*() {
       const log = MemoryLog.make()

@@ -291,6 +291,17 @@ describe("a damaged log", () => {
       strictEqual((yield* events.readAll({ after: 4n })).events.length, 6)
     }))
 
+  it.effect("is found by an audit, 100,000 positions at a time", () =>
+    Effect.gen(function*() {
+      const { events, sql } = yield* tampered()
+      yield* sql`WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100500)
+        INSERT INTO varve_events SELECT i, 't', 'c', 's', i, 'T', 1, '', 0, '', '' FROM n`
+      deepStrictEqual([yield* events.audit(0n), yield* events.audit(499n)], [100_000n, 100_499n])
+      yield* sql`DELETE FROM varve_events WHERE position = 100200`
+      strictEqual(yield* events.audit(100n), 100_100n)
+      strictEqual((yield* Effect.flip(events.audit(100_100n)))._tag, "LogGap")
+    }))
+
   it.effect("is found by an audit", () =>
     Effect.gen(function*() {
       const events = yield* damaged
