@@ -1,6 +1,8 @@
 /** A command's walk when nothing goes wrong: one at a time, on the latest state, with the reply that was decided. */
-import { assert, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { assert, expectTypeOf, it } from "@effect/vitest"
+import { Effect, Exit, type Layer } from "effect"
+import { decide } from "../../src/Aggregate.ts"
+import type { AggregateHost } from "../../src/AggregateHost.ts"
 import { Accounts, behavior, InsufficientFunds, NotApproved, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
@@ -160,6 +162,13 @@ it.effect(
     assert.deepStrictEqual(asked, [["a", 9], ["a", 10]])
   }, Effect.provide(stores))
 )
+
+it("lists what handlers use among the requirements of their Layer", () => {
+  expectTypeOf(Accounts.toLayer(behavior)).toEqualTypeOf<Layer.Layer<Accounts, never, AggregateHost | Supervisor>>()
+  const { withdrawApproved: _, ...plain } = behavior.handlers
+  const handlers = { ...plain, withdrawApproved: () => decide([]) }
+  expectTypeOf(Accounts.toLayer({ ...behavior, handlers })).toEqualTypeOf<Layer.Layer<Accounts, never, AggregateHost>>()
+})
 
 it.effect(
   "I3: every winner has seen all events before its own, whichever runtime it went to",

@@ -3,9 +3,10 @@
  * nothing of each other and a store that fails, are those of one aggregate that does one thing after the other.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import type { AppendLost, StoreUnavailable } from "../../src/EventStore.ts"
+import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import type { Accounts } from "../fixtures/Account.ts"
 import { accountModel } from "../fixtures/AccountModel.ts"
 import type { Fault } from "../fixtures/Faults.ts"
@@ -14,9 +15,9 @@ import { type Call, check, type Line } from "../fixtures/History.ts"
 import { send, storedLine } from "../fixtures/Recording.ts"
 import { fork, metric, sharedStores, startAccounts } from "../fixtures/Runtimes.ts"
 import { type Random, randomOf } from "../fixtures/Seeded.ts"
+import { freshFile } from "../sqlite/file.ts"
 
 const clients = 12
-const operations = 150
 
 /** Lets others go first, and now and then fails, loses, or delays the call. */
 const trouble = (random: Random): Fault<StoreUnavailable | AppendLost> => (call) =>
@@ -60,7 +61,11 @@ const nextCall = (
 }
 
 /** Clients on these runtimes, each doing one thing after the other; some do not wait for the answer. */
-const record = Effect.fnUntraced(function*(runtimes: ReadonlyArray<Accounts["Service"]>, random: Random) {
+const record = Effect.fnUntraced(function*(
+  runtimes: ReadonlyArray<Accounts["Service"]>,
+  random: Random,
+  operations: number
+) {
   const lines: Array<Line> = []
   const sent: Array<readonly [string, Call]> = []
   let at = 0
@@ -106,7 +111,7 @@ it.effect.each([1, 2, 3, 4, 5, 6])(
       yield* always("readStream", (call) => Effect.andThen(Effect.yieldNow, call))
       const settings = { maxIdleTime: 100, mailboxCapacity: 8, snapshotEvery: 4 }
       const runtimes = yield* Effect.replicateEffect(startAccounts(settings, { maxActive: 15 }), 2)
-      const history = yield* withLog(yield* record(runtimes, random))
+      const history = yield* withLog(yield* record(runtimes, random, 150))
       assert.deepStrictEqual(check(history, accountModel), [])
 
       const counted = (of: (line: Line) => boolean) => history.filter(of).length
@@ -117,6 +122,29 @@ it.effect.each([1, 2, 3, 4, 5, 6])(
       assert.strictEqual(yield* metric("varve_snapshots_discarded_total"), 0)
       assert.strictEqual(yield* metric("varve_aggregate_restarts_total"), 0)
     }).pipe(Effect.provide(sharedStores))
+)
+
+/** Stores over connections of their own to one SQLite file, with faults on command. */
+const connections = Effect.gen(function*() {
+  const filename = yield* freshFile
+  const connection = FaultyStore.layerShared.pipe(Layer.provideMerge(Sqlite.layer({ filename })), Layer.build)
+  return [yield* connection, yield* connection] as const
+})
+
+it.effect(
+  "I4: two runtimes on one SQLite file, each with a connection of its own, are as one aggregate each",
+  Effect.fnUntraced(function*() {
+    const random = randomOf(8)
+    const runtimes: Array<Accounts["Service"]> = []
+    const stores = yield* connections
+    for (const store of stores) {
+      yield* Context.get(store, FaultyStore.FaultyStore).always("append", trouble(random))
+      runtimes.push(yield* Effect.provideContext(startAccounts({ snapshotEvery: 4 }), store))
+    }
+    const history = yield* Effect.provideContext(Effect.flatMap(record(runtimes, random, 40), withLog), stores[0])
+    assert.deepStrictEqual(check(history, accountModel), [])
+    assert.isAbove(history.filter(({ _tag }) => _tag === "Stored").length, 100)
+  })
 )
 
 it.effect(
