@@ -45,7 +45,14 @@ export const answer = (envelope: Envelope, given: Answer): void => {
   if (envelope.stage === "answered") return
   envelope.stage = "answered"
   envelope.answer = given
-  for (const waiter of envelope.waiters.splice(0)) waiter(given)
+  for (const waiter of envelope.waiters.splice(0)) {
+    // What observes a caller's fiber runs here too. Should it throw, that is nobody else's business.
+    try {
+      waiter(given)
+    } catch (error) {
+      Effect.runForkWith(envelope.context)(Effect.logError("What observes the caller of a command threw", error))
+    }
+  }
 }
 
 /** The answer of the machinery. */

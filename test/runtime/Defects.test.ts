@@ -1,6 +1,7 @@
 /** Defects: a bug in a handler is its caller's alone; the neighbours in the mailbox and the aggregate know nothing of it. */
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { CommandQuarantined } from "../../src/AggregateHost.ts"
 import { untyped } from "../../src/internal/types.ts"
@@ -229,5 +230,28 @@ it.effect(
     const mended = yield* startWith(() => decide([deposited(1)]))
     yield* mended.of("a", { commandId: "c" }).touch()
     assert.deepStrictEqual(yield* moved("a"), [1])
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "goes on when what observes a caller throws, and answers all others",
+  Effect.fnUntraced(function*() {
+    const { next } = yield* FaultyStore.FaultyStore
+    const gate = yield* FaultyStore.gate
+    yield* next("append", gate.before)
+    const accounts = yield* startWith(() => decide([]))
+    const send = accounts.of("a", { commandId: "c" }).deposit({ cents: 5 })
+    const observed = yield* fork(send)
+    observed.addObserver(() => {
+      throw bug
+    })
+    const joined = yield* fork(send)
+    yield* gate.open
+    assert.deepStrictEqual(yield* answerOf(observed), { balanceCents: 5 })
+    assert.deepStrictEqual(yield* answerOf(joined), { balanceCents: 5 })
+    for (let cents = 1; cents <= 3; cents++) yield* accounts.of("a").deposit({ cents })
+    yield* TestClock.adjust("10 minutes")
+    assert.strictEqual(yield* metric("varve_aggregates_active"), 0)
+    assert.deepStrictEqual(yield* accounts.state("a"), { balanceCents: 11 })
   }, Effect.provide(stores))
 )
