@@ -1,9 +1,10 @@
 /** A command's walk when nothing goes wrong: one at a time, on the latest state, with the reply that was decided. */
 import { assert, expectTypeOf, it } from "@effect/vitest"
-import { Effect, Exit, type Layer } from "effect"
-import { decide } from "../../src/Aggregate.ts"
+import { Effect, Exit, Layer, Schema } from "effect"
+import * as Aggregate from "../../src/Aggregate.ts"
 import type { AggregateHost } from "../../src/AggregateHost.ts"
-import { Accounts, behavior, InsufficientFunds, NotApproved, Supervisor } from "../fixtures/Account.ts"
+import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
+import { AccountEvent, Accounts, behavior, InsufficientFunds, NotApproved, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
@@ -163,10 +164,42 @@ it.effect(
   }, Effect.provide(stores))
 )
 
+const mistakes = [
+  { mailboxCapacity: 0 },
+  { mailboxCapacity: 1.5 },
+  { snapshotEvery: 0 },
+  { snapshotEvery: -1 },
+  { redecisions: -1 },
+  { redecisions: NaN }
+]
+
+it.effect.each(mistakes)("does not start with the setting %o", (settings) =>
+  Effect.gen(function*() {
+    const exit = yield* Effect.exit(startAccounts(settings))
+    assert.isTrue(Exit.hasDies(exit))
+    assert.match(String(exit), new RegExp(`${Object.keys(settings)[0]} must be a whole number`))
+  }).pipe(Effect.provide(stores)))
+
+it.effect(
+  "does not start the same aggregate twice, nor one that is named like the category of messages",
+  Effect.fnUntraced(function*() {
+    const twice = Layer.mergeAll(Accounts.toLayer(behavior), Accounts.toLayer(behavior)).pipe(
+      Layer.provide([AggregateRuntime.layer, Supervisor.layerYes])
+    )
+    assert.isTrue(Exit.hasDies(yield* Effect.exit(Layer.build(twice))))
+    class Outbox
+      extends Aggregate.Service<Outbox>()("outbox", { state: Schema.Void, events: AccountEvent, commands: [] })
+    {}
+    const evolve = { MoneyDeposited: () => undefined, MoneyWithdrawn: () => undefined }
+    const exit = yield* Effect.exit(start(Outbox, Outbox.toLayer({ initial: undefined, evolve, handlers: {} })))
+    assert.isTrue(Exit.hasDies(exit))
+  }, Effect.provide(stores))
+)
+
 it("lists what handlers use among the requirements of their Layer", () => {
   expectTypeOf(Accounts.toLayer(behavior)).toEqualTypeOf<Layer.Layer<Accounts, never, AggregateHost | Supervisor>>()
   const { withdrawApproved: _, ...plain } = behavior.handlers
-  const handlers = { ...plain, withdrawApproved: () => decide([]) }
+  const handlers = { ...plain, withdrawApproved: () => Aggregate.decide([]) }
   expectTypeOf(Accounts.toLayer({ ...behavior, handlers })).toEqualTypeOf<Layer.Layer<Accounts, never, AggregateHost>>()
 })
 

@@ -286,3 +286,21 @@ it.effect(
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 1 }), { balanceCents: 1 })
   }, Effect.provide(stores))
 )
+
+it.effect(
+  "keeps the state that it has when the store is out of reach, and reads on from there",
+  Effect.fnUntraced(function*() {
+    const { always, heal, next } = yield* FaultyStore.FaultyStore
+    yield* foreign("a", deposited(1), deposited(2))
+    const accounts = yield* startAccounts()
+    yield* accounts.of("a").touch()
+    yield* foreign("a", deposited(4))
+    yield* next("readStream", FaultyStore.unavailable)
+    assert.strictEqual(yield* tagOf(accounts.of("a").deposit({ cents: 8 })), "StoreUnavailable")
+    const ranges: Array<unknown> = []
+    yield* always("readStream", (call) => call, ({ args: [, range] }) => ranges.push(range) > 0)
+    assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 8 }), { balanceCents: 15 })
+    assert.deepStrictEqual(ranges, [{ after: 2 }])
+    yield* heal
+  }, Effect.provide(stores))
+)
