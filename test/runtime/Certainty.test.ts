@@ -230,6 +230,7 @@ for (const [tag, { retryable, when, world }] of Object.entries(rows)) {
       assert.strictEqual(failed.nothingWritten, tag !== "OutcomeUnknown")
       assert.strictEqual(failed.message, failed.reason.message)
       assert.isAtLeast(failed.message.length, 20)
+      assert.notMatch(failed.message, /\n|\.ts|SELECT|INSERT/)
       // The timeout's row looks itself: another command goes on there.
       if (tag !== "CommandTimeout") assert.strictEqual(yield* inner.head, before)
     }).pipe(Effect.provide(stores)) as Effect.Effect<void>)

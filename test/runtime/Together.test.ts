@@ -340,3 +340,38 @@ it.effect(
     assert.deepStrictEqual([reason._tag, "unit" in reason && reason.unit], ["LimitExceeded", "bytes"])
   }, Effect.provide(stores))
 )
+
+it.effect(
+  "takes names of 255 characters, and refuses longer ones",
+  Effect.fnUntraced(function*() {
+    const accounts = yield* startAccounts()
+    // Each of these characters is two UTF-16 units.
+    const [most, more] = ["𝕏".repeat(limits.nameCharactersMax), "𝕏".repeat(limits.nameCharactersMax + 1)]
+    yield* accounts.of(most, { commandId: most, metadata: { [most]: "x" }, tenant: most }).deposit({ cents: 1 })
+    const tooLong = [
+      accounts.of(more),
+      accounts.of("a", { commandId: more }),
+      accounts.of("a", { metadata: { [more]: "x" } }),
+      accounts.of("a", { tenant: more })
+    ]
+    for (const client of tooLong) {
+      const reason = yield* reasonOf(client.deposit({ cents: 1 }))
+      assert.deepStrictEqual(reason._tag === "LimitExceeded" && [reason.actual, reason.unit], [256, "characters"])
+    }
+    assert.deepStrictEqual(yield* moved(most, most), [1])
+    assert.deepStrictEqual(yield* moved("a"), [])
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "takes metadata of 16 KiB, with the command id that it adds, and refuses one byte more",
+  Effect.fnUntraced(function*() {
+    const accounts = yield* startAccounts()
+    const room = limits.metadataBytesMax - JSON.stringify({ user: "", causationId: "c" }).length
+    const send = (user: string) => accounts.of("a", { commandId: "c", metadata: { user } }).deposit({ cents: 1 })
+    assert.strictEqual((yield* reasonOf(send("u".repeat(room + 1))))._tag, "LimitExceeded")
+    assert.deepStrictEqual(yield* moved("a"), [])
+    yield* send("u".repeat(room))
+    assert.deepStrictEqual(yield* moved("a"), [1])
+  }, Effect.provide(stores))
+)
