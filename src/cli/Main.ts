@@ -7,6 +7,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, Logger, Option, Predicate, References } from "effect"
 import { Command } from "effect/cli"
 import { describe } from "./Problem.ts"
+import { clear } from "./StatusLine.ts"
 
 /** What a run that did not come to its end leaves to be done. */
 export const runAgain = "Run the same command again: what was carried out is recognized by its ids and not done twice."
@@ -43,7 +44,15 @@ const forgive = (error: NodeJS.ErrnoException): void => {
   if (error.code !== "EPIPE") process.exitCode = 1
 }
 
-const logs = Layer.mergeAll(Logger.layer([Logger.consolePretty()]), Layer.succeed(References.LogToStderr, true))
+const pretty = Logger.consolePretty()
+
+/** Below what is said, and in a terminal in place of the status line, which is drawn again. */
+const logger = Logger.make((options) => {
+  if (process.stderr.isTTY) process.stderr.write(clear)
+  pretty.log(options)
+})
+
+const logs = Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.LogToStderr, true))
 
 const report = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {

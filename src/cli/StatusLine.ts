@@ -23,7 +23,8 @@ export interface Output {
   readonly write: (text: string) => unknown
 }
 
-const clear = "\r\u001b[2K"
+/** Makes the current line of a terminal empty. */
+export const clear = "\r\u001b[2K"
 
 /** The status line of an output. */
 export const make = (output: Output): StatusLine => {
