@@ -41,7 +41,10 @@ const filter = (dice: Dice): LogFilter => ({
 /** Reads of all kinds, with ranges and filters by the dice. */
 export const reads = (dice: Dice, head: bigint): ReadonlyArray<Read> => [
   { what: "head", ask: ({ events }) => events.head },
-  { what: "audit", ask: ({ events }) => events.audit(BigInt(dice.below(Number(head) + 2))) },
+  ...[BigInt(dice.below(Number(head) + 2))].map((after): Read => ({
+    what: `audit after ${after}`,
+    ask: ({ events }) => events.audit(after)
+  })),
   ...Array.from({ length: 50 }, (): Read => {
     const [stream, asked] = [pickStream(dice), range(dice)]
     return { what: `stream ${JSON.stringify([stream, asked])}`, ask: ({ events }) => events.readStream(stream, asked) }
