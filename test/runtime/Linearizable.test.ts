@@ -3,7 +3,7 @@
  * nothing of each other and a store that fails, are those of one aggregate that does one thing after the other.
  */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Random } from "effect"
 import { TestClock } from "effect/testing"
 import type { AppendLost, StoreUnavailable } from "../../src/EventStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
@@ -11,29 +11,29 @@ import type { Accounts } from "../fixtures/Account.ts"
 import { accountModel } from "../fixtures/AccountModel.ts"
 import type { Fault } from "../fixtures/Faults.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
-import { type Call, check, type Line } from "../fixtures/History.ts"
+import { type Call, check, type Line, print } from "../fixtures/History.ts"
 import { send, storedLine } from "../fixtures/Recording.ts"
 import { fork, metric, sharedStores, startAccounts } from "../fixtures/Runtimes.ts"
-import { type Random, randomOf } from "../fixtures/Seeded.ts"
+import { randomOf, type Seeded } from "../fixtures/Seeded.ts"
 import { freshFile } from "../sqlite/file.ts"
 
 const clients = 12
 
 /** Lets others go first, and now and then fails, loses, or delays the call. */
-const trouble = (random: Random): Fault<StoreUnavailable | AppendLost> => (call) =>
+const trouble = (random: Seeded): Fault<StoreUnavailable | AppendLost> => (call) =>
   Effect.suspend(() => {
     const pause = Effect.replicateEffect(Effect.yieldNow, random.below(5), { discard: true })
     return Effect.andThen(pause, oneOf(random)(call))
   })
 
-const oneOf = (random: Random): Fault<StoreUnavailable | AppendLost> => {
+const oneOf = (random: Seeded): Fault<StoreUnavailable | AppendLost> => {
   const { lostAfter, lostBefore, unavailable } = FaultyStore
   const delayed: Fault = (call) => Effect.delay(call, random.below(200))
   return [lostAfter, lostBefore, unavailable, delayed, delayed, delayed][random.below(40)] ?? ((call) => call)
 }
 
 const nextCall = (
-  random: Random,
+  random: Seeded,
   sent: ReadonlyArray<readonly [string, Call]>,
   op: string
 ): readonly [string, Call] => {
@@ -63,7 +63,7 @@ const nextCall = (
 /** Clients on these runtimes, each doing one thing after the other; some do not wait for the answer. */
 const record = Effect.fnUntraced(function*(
   runtimes: ReadonlyArray<Accounts["Service"]>,
-  random: Random,
+  random: Seeded,
   operations: number
 ) {
   const lines: Array<Line> = []
@@ -101,17 +101,22 @@ const withLog = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>) {
   }
 })
 
+/** What two runtimes make of a seed. */
+const historyOf = Effect.fnUntraced(function*(seed: number) {
+  const random = randomOf(seed)
+  const { always } = yield* FaultyStore.FaultyStore
+  yield* always("append", trouble(random))
+  yield* always("readStream", (call) => Effect.andThen(Effect.yieldNow, call))
+  const settings = { maxIdleTime: 100, mailboxCapacity: 8, snapshotEvery: 4 }
+  const runtimes = yield* Effect.replicateEffect(startAccounts(settings, { maxActive: 15 }), 2)
+  return yield* withLog(yield* record(runtimes, random, 150))
+}, (history, seed) => Random.withSeed(history, seed))
+
 it.effect.each([1, 2, 3, 4, 5, 6])(
   "I4: two runtimes on one failing store are as one aggregate each (seed %i)",
   (seed) =>
     Effect.gen(function*() {
-      const random = randomOf(seed)
-      const { always } = yield* FaultyStore.FaultyStore
-      yield* always("append", trouble(random))
-      yield* always("readStream", (call) => Effect.andThen(Effect.yieldNow, call))
-      const settings = { maxIdleTime: 100, mailboxCapacity: 8, snapshotEvery: 4 }
-      const runtimes = yield* Effect.replicateEffect(startAccounts(settings, { maxActive: 15 }), 2)
-      const history = yield* withLog(yield* record(runtimes, random, 150))
+      const history = yield* historyOf(seed)
       assert.deepStrictEqual(check(history, accountModel), [])
 
       const counted = (of: (line: Line) => boolean) => history.filter(of).length
@@ -123,6 +128,11 @@ it.effect.each([1, 2, 3, 4, 5, 6])(
       assert.strictEqual(yield* metric("varve_aggregate_restarts_total"), 0)
     }).pipe(Effect.provide(sharedStores))
 )
+
+it.effect("the same seed leads to the same history, so that a failure can be had again", () => {
+  const printed = Effect.map(historyOf(1), print).pipe(Effect.provide(sharedStores), Effect.scoped)
+  return Effect.map(Effect.all([printed, printed]), ([once, again]) => assert.strictEqual(once, again))
+})
 
 /** Stores over connections of their own to one SQLite file, with faults on command. */
 const connections = Effect.gen(function*() {
