@@ -3,7 +3,7 @@
  * nothing of each other and a store that fails, are those of one aggregate that does one thing after the other.
  */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Random } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { AppendLost, StoreUnavailable } from "../../src/EventStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
@@ -157,28 +157,51 @@ it.effect(
   })
 )
 
-it.effect(
-  "I4: a restart in the middle leaves no trace in a history",
-  Effect.fnUntraced(function*() {
-    const random = randomOf(7)
-    const { always } = yield* FaultyStore.FaultyStore
-    yield* always("append", FaultyStore.first(Effect.yieldNow))
-    const lines: Array<Line> = []
-    let at = 0
-    const recorder = { now: () => ++at, write: (line: Line) => lines.push(line) }
-    for (let run = 0; run < 10; run++) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const accounts = yield* startAccounts({ drainDeadline: 0, snapshotEvery: 3 })
-        for (let operation = 0; operation < 20; operation++) {
-          const call: Call = {
-            tag: random.oneOf(["deposit", "withdraw", "state"]),
-            payload: { cents: 1 + random.below(9) }
-          }
-          yield* fork(send(recorder, accounts, `r${run}-${operation}`, `a${random.below(3)}`, call))
-        }
-        yield* Effect.replicateEffect(Effect.yieldNow, random.below(20), { discard: true })
-      }))
+/** Up to three small runtimes at a time, some of which stop in the middle of everything. */
+const recordRestarts = Effect.fnUntraced(function*(random: Seeded) {
+  const lines: Array<Line> = []
+  const sent: Array<readonly [string, Call]> = []
+  let at = 0
+  const recorder = { now: () => ++at, write: (line: Line) => lines.push(line) }
+  for (let run = 0; run < 10; run++) {
+    const scope = yield* Scope.make()
+    const settings = {
+      drainDeadline: random.below(3) * 50,
+      snapshotEvery: 3,
+      mailboxCapacity: 2 + random.below(4),
+      maxIdleTime: 40
     }
-    assert.deepStrictEqual(check(yield* withLog(lines), accountModel), [])
-  }, Effect.provide(sharedStores))
+    const runtimes = yield* Effect.replicateEffect(startAccounts(settings, { maxActive: 8 }), 1 + random.below(3)).pipe(
+      Scope.provide(scope)
+    )
+    for (let operation = 0; operation < 60; operation++) {
+      const op = `r${run}-${operation}`
+      const [account, call] = nextCall(random, sent, op)
+      sent.push([account, call])
+      const accounts = runtimes[random.below(runtimes.length)]!
+      const deadline = random.below(4) === 0 ? random.below(60) : undefined
+      const asking = yield* fork(send(recorder, accounts, op, account, call, { deadline }))
+      if (random.below(10) === 0) yield* Fiber.interrupt(asking)
+      yield* random.below(6) === 0 ? TestClock.adjust(random.below(30)) : Effect.yieldNow
+    }
+    const stopped = yield* fork(Scope.close(scope, Exit.void))
+    // The next ones may start before these have stopped.
+    if (random.below(2) === 0) { while (stopped.pollUnsafe() === undefined) yield* TestClock.adjust(10) }
+  }
+  yield* TestClock.adjust("1 minute")
+  return lines
+})
+
+it.effect.each([1, 2, 3, 4])(
+  "I4: runtimes that stop and start leave no trace in a history (seed %i)",
+  (seed) =>
+    Effect.gen(function*() {
+      const random = randomOf(seed)
+      const { always } = yield* FaultyStore.FaultyStore
+      yield* always("append", trouble(random))
+      const history = yield* withLog(yield* recordRestarts(random))
+      assert.deepStrictEqual(check(history, accountModel), [])
+      assert.isAbove(history.filter((line) => line._tag === "Returned" && line.outcome._tag === "Replied").length, 100)
+      assert.strictEqual(yield* metric("varve_snapshots_discarded_total"), 0)
+    }).pipe(Random.withSeed(seed), Effect.provide(sharedStores))
 )
