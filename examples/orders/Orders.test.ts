@@ -68,9 +68,18 @@ describe("a decision", () => {
       assert.deepStrictEqual(late.state, { ...total, status: "sent", trackingNumber: "TRK-123" })
     }))
 
-  it.effect("takes no item in no or in half a quantity, at a negative price, or without a product", () =>
+  it.effect("takes no item in a quantity or at a price that is none, or without a product", () =>
     Effect.gen(function*() {
-      for (const item of [{ quantity: 0 }, { quantity: 1.5 }, { priceCents: -1 }, { productId: "" }]) {
+      for (
+        const item of [
+          { quantity: 0 },
+          { quantity: 1.5 },
+          { quantity: 10_001 },
+          { priceCents: -1 },
+          { priceCents: 100_000_001 },
+          { productId: "" }
+        ]
+      ) {
         const exit = yield* Effect.exit(given(created).when("addItem", { ...one, ...item }))
         assert.strictEqual(exit._tag, "Failure", JSON.stringify(item))
       }

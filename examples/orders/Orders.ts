@@ -7,10 +7,11 @@ import * as Event from "varve/Event"
 
 // ── what has happened, for ever
 
+/** Bounded, so that a total stays a whole number that JSON can hold. */
 const Item = {
   productId: Schema.NonEmptyString,
-  quantity: Schema.Int.check(Schema.isGreaterThan(0)),
-  priceCents: Schema.Natural
+  quantity: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })),
+  priceCents: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 }))
 }
 const Parcel = { trackingNumber: Schema.NonEmptyString, carrier: Schema.NonEmptyString }
 
