@@ -150,7 +150,12 @@ export const repeated = (envelope: Envelope, receipts: ReadonlyArray<Receipt>): 
 const reply = (verdict: Recordable, written: Pick<Receipt, "version" | "position">): Answer =>
   verdict._tag === "Rejected"
     ? Exit.fail(verdict.error)
-    : Exit.succeed({ reply: verdict.decision.reply, version: written.version, position: written.position, duplicate: false })
+    : Exit.succeed({
+      reply: verdict.decision.reply,
+      version: written.version,
+      position: written.position,
+      duplicate: false
+    })
 
 const conflictOf = ({ expected, stream }: Write, actual: number) =>
   new VersionConflict({ ...where(stream), expected, actual })

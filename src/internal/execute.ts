@@ -5,11 +5,11 @@
 import { Cause, Context, Effect, Exit, Result, Tracer } from "effect"
 import {
   AskRing,
-  isCommandFailed,
   CommandFailed,
   CommandIdReused,
   type Commit,
   type HandleOptions,
+  isCommandFailed,
   MailboxFull,
   OutcomeUnknown,
   type Reason,
@@ -20,7 +20,16 @@ import { serve } from "./aggregateFiber.ts"
 import * as Asking from "./asking.ts"
 import * as Defects from "./defects.ts"
 import { elapsedMillis } from "./elapsed.ts"
-import { answer, atDeadline, awaitAnswer, type Deadline, type Envelope, extendDeadline, failure, isOverdue } from "./envelope.ts"
+import {
+  answer,
+  atDeadline,
+  awaitAnswer,
+  type Deadline,
+  type Envelope,
+  extendDeadline,
+  failure,
+  isOverdue
+} from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import { makeRoom } from "./passivation.ts"
 import type { Registration } from "./registration.ts"

@@ -7,8 +7,8 @@ import { type HandleOptions, HandlerMissing, type Reason } from "../AggregateHos
 import type { Metadata, StreamId } from "../Event.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import type { Deadline, Envelope } from "./envelope.ts"
-import type { CommandPlan, Plan } from "./plan.ts"
 import { isPlainObject } from "./json.ts"
+import type { CommandPlan, Plan } from "./plan.ts"
 import { where } from "./replay.ts"
 
 /** An envelope, and how long its sender waits for the answer. */
@@ -44,7 +44,12 @@ export const seal = (
     const values = options.metadata === undefined ? {} : options.metadata
     const json = yield* admitMetadata(withCause(values, options.commandId))
     const deadline = yield* readDeadline(options.deadline)
-    return sealed(stream, { command, payload, identity, ifVersion: options.ifVersion, metadata: { values, json } }, deadline, surroundings)
+    return sealed(
+      stream,
+      { command, payload, identity, ifVersion: options.ifVersion, metadata: { values, json } },
+      deadline,
+      surroundings
+    )
   })
 
 /** The envelope of a validated read. */
@@ -119,7 +124,9 @@ const readDeadline = (deadline: Duration.Input | undefined): Result.Result<Durat
   if (deadline === undefined) return Result.succeed(undefined)
   const duration = Duration.fromInput(deadline)
   if (duration._tag === "None") {
-    return Result.fail(new InputInvalid({ what: "the deadline", problem: "a duration is expected, like \"5 seconds\"" }))
+    return Result.fail(
+      new InputInvalid({ what: "the deadline", problem: "a duration is expected, like \"5 seconds\"" })
+    )
   }
   return Result.succeed(Duration.isFinite(duration.value) ? duration.value : undefined)
 }

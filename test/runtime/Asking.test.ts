@@ -1,6 +1,6 @@
 /** Asking other aggregates from a handler: what would wait for ever fails at once, and nothing else does. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Latch } from "effect"
+import { Effect, type Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { AskRing, type Reason } from "../../src/AggregateHost.ts"

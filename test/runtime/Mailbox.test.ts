@@ -1,8 +1,7 @@
 /** Mailboxes: bounded, first come, first served, and each aggregate's own. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
-import { MailboxFull } from "../../src/AggregateHost.ts"
-import { isCommandFailed } from "../../src/AggregateHost.ts"
+import { isCommandFailed, MailboxFull } from "../../src/AggregateHost.ts"
 import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   answerOf,

@@ -61,9 +61,10 @@ it.effect(
       (accounts) => accounts.of("a", { commandId: "c", returning: "commit" }).deposit({ cents: 5 }),
       { concurrency: "unbounded" }
     )
-    assert.deepStrictEqual(commits.map(({ position, reply, version }) => ({ position, reply, version })), [
-      ...Array.from({ length: 5 }, () => ({ position: 1n, reply: { balanceCents: 5 }, version: 1 }))
-    ])
+    assert.deepStrictEqual(
+      commits.map(({ position, reply, version }) => ({ position, reply, version })),
+      Array.from({ length: 5 }, () => ({ position: 1n, reply: { balanceCents: 5 }, version: 1 }))
+    )
     assert.lengthOf(commits.filter(({ duplicate }) => !duplicate), 1)
     assert.deepStrictEqual(yield* moved("a"), [5])
   }, Effect.provide(sharedStores))
