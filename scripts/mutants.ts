@@ -9,7 +9,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { styleText } from "node:util"
-import { type Mutant, mutants } from "../test/mutants.ts"
+import { mutants } from "../test/mutants.ts"
+import type { Mutant } from "../test/mutants/mutant.ts"
 import { exitOnSignals } from "./check.ts"
 import { files, root } from "./sources.ts"
 

@@ -1,21 +1,7 @@
 /**
- * The bugs that the tests of the guarantees must find: small edits of the sources, each of which breaks one guarantee.
- * `npm run mutants` plants them one at a time.
+ * The bugs that the tests of the guarantees must find. `npm run mutants` plants them one at a time.
  */
+import type { Mutant } from "./mutants/mutant.ts"
+import { stores } from "./mutants/stores.ts"
 
-/** One planted bug. */
-export interface Mutant {
-  /** The guarantee that it breaks; its number begins the title of the test that must fail. */
-  readonly guarantee: string
-  /** What is wrong with the mutant, in one sentence. */
-  readonly bug: string
-  readonly file: string
-  /** Text that stands in the file exactly once, and what is put in its place. */
-  readonly find: string
-  readonly replace: string
-  readonly test: string
-  /** A part of the titles of the tests to run. */
-  readonly title: string
-}
-
-export const mutants: ReadonlyArray<Mutant> = []
+export const mutants: ReadonlyArray<Mutant> = [...stores]

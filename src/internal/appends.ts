@@ -5,6 +5,7 @@
 import { InputInvalid, LimitExceeded, limits, type Refusal, refuseName } from "../Admission.ts"
 import type { StreamId } from "../Event.ts"
 import type { Append, NewReceipt, Status, Write } from "../EventStore.ts"
+import { forbiddenInString } from "./json.ts"
 
 /** For each append of a group: the status that refuses it, or undefined. */
 export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Status | undefined> => {
@@ -67,6 +68,8 @@ const refuseReceipts = (receipts: ReadonlyArray<NewReceipt>, eventCount: number)
         problem: `it counts ${events} events through ${through} of ${eventCount}`
       })
     }
+    const forbidden = forbiddenInString(outcome)
+    if (forbidden !== undefined) return new InputInvalid({ what: "an outcome", problem: `it contains ${forbidden}` })
     const bytes = Buffer.byteLength(outcome)
     if (bytes > limits.outcomeBytesMax) {
       return new LimitExceeded({ what: "an outcome", actual: bytes, max: limits.outcomeBytesMax, unit: "bytes" })

@@ -50,7 +50,7 @@ export const make = Effect.fnUntraced(function*(
   const permit = Semaphore.makeUnsafe(1)
   const sql = yield* makeSql(database, permit)
   const turn = <A>(operation: string, begin: string, work: () => A) => {
-    const taken = permit.withPermit(Effect.suspend(() => takeTurn(database, operation, begin, work)))
+    const taken = takePermit(permit, operation, () => takeTurn(database, operation, begin, work))
     return whenFree(outsideTransaction(sql, operation, taken))
   }
   return SqliteClient.of({
@@ -78,17 +78,45 @@ const configure = (database: DatabaseSync, exclusive: boolean): void => {
   database.exec("PRAGMA synchronous = FULL")
 }
 
+const patience = "5 seconds"
+
 /** The engine's own waiting would stop the whole process, so it never waits; an Effect does, for up to 5 seconds. */
 const whenFree = <A, E extends SqlError.SqlError | TurnFailed>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(effect, { schedule: whileBusy, while: isBusy })
 
 const whileBusy = Schedule.jittered(Schedule.min([Schedule.exponential("1 milli", 1.5), Schedule.spaced("20 millis")]))
-  .pipe(Schedule.upTo({ duration: "5 seconds" }))
+  .pipe(Schedule.upTo({ duration: patience }))
 
 const isBusy = (failure: SqlError.SqlError | TurnFailed): boolean => {
   const error = failure._tag === "TurnFailed" ? failure.error : failure
   return error.reason._tag === "LockTimeoutError" && (failure._tag !== "TurnFailed" || failure.certain)
 }
+
+/**
+ * A turn waits for its place, but not for ever: an application that asks a store while it holds the engine itself, for
+ * a transaction or an open stream of rows, would wait for its own end.
+ */
+const takePermit = <A>(
+  permit: Semaphore.Semaphore,
+  operation: string,
+  turn: () => Effect.Effect<A, TurnFailed>
+): Effect.Effect<A, TurnFailed> =>
+  Effect.flatMap(permit.withPermitsIfAvailable(1)(Effect.suspend(turn)), (taken) => {
+    if (Option.isSome(taken)) return Effect.succeed(taken.value)
+    let begun = false
+    const waiting = permit.withPermit(Effect.suspend(() => {
+      begun = true
+      return turn()
+    }))
+    return Effect.timeoutOrElse(waiting, {
+      duration: patience,
+      orElse: () => {
+        const cause = new Error("the application held its SqlClient, in a transaction or a stream, for longer than 5 seconds")
+        const failed: TurnFailed = { _tag: "TurnFailed", certain: !begun, error: toSqlError(cause, operation) }
+        return Effect.fail(failed)
+      }
+    })
+  })
 
 /** Whoever holds the engine for a transaction of his own would wait for himself. */
 const outsideTransaction = <A>(

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
@@ -267,6 +267,24 @@ describe("a transaction of the application on the same client", () => {
       }
       deepStrictEqual(yield* notes, [])
       yield* on(events)(Sample.filled(1))
+    }))
+
+  it.effect("holds nobody up for longer than 5 seconds, also where another fiber asks for it", () =>
+    Effect.gen(function*() {
+      const { events, sql } = yield* withTable
+      // As a command does: the store is used by a fiber that knows nothing of the transaction that waits for it.
+      const asking = on(events)(Sample.filled(2)).pipe(
+        Effect.updateContext((context: Context.Context<never>) => Context.omit(sql.transactionService)(context)),
+        Effect.forkChild,
+        Effect.flatMap(Fiber.join)
+      )
+      const application = yield* Effect.forkChild(sql.withTransaction(asking), { startImmediately: true })
+      yield* TestClock.adjust("4999 millis")
+      strictEqual(application.pollUnsafe(), undefined)
+      yield* TestClock.adjust("1 milli")
+      const exit = yield* Fiber.await(application)
+      assert.match(String(exit), /the application held its SqlClient/)
+      strictEqual(yield* events.head, 0n)
     }))
 })
 
