@@ -133,6 +133,18 @@ describe("the fixture", () => {
     assert.strictEqual(first.position, "200")
   })
 
+  it("run by three processes at once is done once, and each of them tells of all of it", async () => {
+    const cwd = makeFolder()
+    const args = ["--commands", fixture, "--store", "sqlite", "--url", "log.sqlite", "--json"]
+    const all = await Promise.all([run(args, { cwd }), run(args, { cwd }), run(args, { cwd })])
+    assert.deepStrictEqual(all.map((ended) => parsed(ended)), [summary, summary, summary])
+  })
+
+  it("is run by npm start too", async () => {
+    const args = [...expenses, "--commands", fixture, ...inMemory, "--json"]
+    assert.deepStrictEqual(parsed(await start("examples/main.ts", args).ended), summary)
+  })
+
   it("ends alike however many lines are under way at once", async () => {
     for (const concurrency of ["1", "10000"]) {
       const ended = await run(["--commands", fixture, ...inMemory, "--json", "--concurrency", concurrency])
