@@ -14,6 +14,7 @@ import {
   makeFolder,
   plain,
   type Setting,
+  start,
   varve
 } from "./processes.ts"
 
