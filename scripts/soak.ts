@@ -56,6 +56,13 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return [{ title: "heap", report: await Effect.runPromise(run(aggregates)) }]
     }
   },
+  rivals: {
+    about: "[COMMANDS=20000] [SEED=1]  two processes on the same aggregates in one file",
+    run: async (commands = 20_000, seed = 1) => {
+      const { run } = await import("./soak/rivals.ts")
+      return [{ title: "rivals", report: await run(commands, seed) }]
+    }
+  },
   interruptions: {
     about: "[COMMANDS=1000000] [SEED=1]  callers that lose patience",
     run: async (commands = 1_000_000, seed = 1) => {

@@ -1,0 +1,22 @@
+/**
+ * Small runs of the campaigns that `npm run soak` carries out at length.
+ */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Interruptions from "../scripts/soak/interruptions.ts"
+import * as Rivals from "../scripts/soak/rivals.ts"
+
+it("I4: two processes on the same accounts in one file give answers that one after the other would give", async () => {
+  const { events, interleavings, problems, repeatedIds, told } = await Rivals.run(2_000, 1)
+  assert.deepStrictEqual(problems, [])
+  assert.isAbove(events, 300)
+  assert.isAbove(interleavings, 50)
+  assert.isAbove(repeatedIds, 50)
+  assert.isAbove(told["Rejected"] ?? 0, 100)
+})
+
+it.live("I17: of 20,000 commands whose callers lose patience each is answered once, or recorded", () =>
+  Effect.map(Interruptions.run(20_000, "1"), ({ answered, interrupted, problems, refused, rejected }) => {
+    assert.deepStrictEqual(problems, [])
+    for (const count of [answered, interrupted, refused, rejected]) assert.isAbove(count, 1_000)
+  }))
