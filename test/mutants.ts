@@ -2,6 +2,7 @@
  * The bugs that the tests of the guarantees must find. `npm run mutants` plants them one at a time.
  */
 import type { Mutant } from "./mutants/mutant.ts"
+import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
 
-export const mutants: ReadonlyArray<Mutant> = [...stores]
+export const mutants: ReadonlyArray<Mutant> = [...runtime, ...stores]

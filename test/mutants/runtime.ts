@@ -1,0 +1,299 @@
+/**
+ * Bugs in the runtime, each of which breaks one guarantee.
+ */
+import type { Mutant } from "./mutant.ts"
+
+export const runtime: ReadonlyArray<Mutant> = [
+  {
+    guarantee: "I1",
+    bug: "what is to be written beside the own events is forgotten",
+    file: "src/internal/commit.ts",
+    find: "events, receipts: left }, ...also]",
+    replace: "events, receipts: left }]",
+    test: "test/runtime/Together.test.ts",
+    title: "I1:"
+  },
+  {
+    guarantee: "I3",
+    bug: "events are appended whatever the version they were decided on",
+    file: "src/internal/commit.ts",
+    find: "expected: folded.version, events, receipts: left",
+    replace: "expected: \"any\", events, receipts: left",
+    test: "test/runtime/Commands.test.ts",
+    title: "I3:"
+  },
+  {
+    guarantee: "I4",
+    bug: "a \"no\" is given without asking whether it is still true",
+    file: "src/internal/commit.ts",
+    find: "receipts.length === 0 && isCurrent(self, envelope, folded)",
+    replace: "receipts.length === 0",
+    test: "test/runtime/Linearizable.test.ts",
+    title: "two runtimes"
+  },
+  {
+    guarantee: "I4",
+    bug: "a conflict is answered with what was decided on the old state",
+    file: "src/internal/commit.ts",
+    find: "return { _tag: \"Overtaken\", conflict: conflictOf(append[status.write]!, status.actual) }",
+    replace: "return answered(reply(verdict, { version: folded.version, position: undefined }))",
+    test: "test/runtime/Linearizable.test.ts",
+    title: "two runtimes"
+  },
+  {
+    guarantee: "I4",
+    bug: "the reply is given before the commit",
+    file: "src/internal/commit.ts",
+    find: "  const sent = yield* Effect.result(",
+    replace:
+      "  const early = reply(verdict, { version: folded.version + events.length, position: undefined })\n  for (const waiter of envelope.waiters.splice(0)) waiter(early)\n  const sent = yield* Effect.result(",
+    test: "test/runtime/Linearizable.test.ts",
+    title: "two runtimes"
+  },
+  {
+    guarantee: "I5",
+    bug: "commands leave no receipts",
+    file: "src/internal/commit.ts",
+    find: "receipts: [{ ...identity, events, through: events, outcome: outcome.success }]",
+    replace: "receipts: []",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I5:"
+  },
+  {
+    guarantee: "I5",
+    bug: "rejections leave no receipts",
+    file: "src/internal/commit.ts",
+    find: "  if (identity === undefined || command === undefined) return",
+    replace: "  if (identity === undefined || command === undefined || verdict._tag === \"Rejected\") return",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I5:"
+  },
+  {
+    guarantee: "I5",
+    bug: "another payload under the same id gets the first answer",
+    file: "src/internal/commit.ts",
+    find: "  if (receipt.hash !== hash) return",
+    replace: "  if (receipt.hash === hash + hash) return",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I5:"
+  },
+  {
+    guarantee: "I5",
+    bug: "a command under way is carried out a second time beside itself",
+    file: "src/internal/execute.ts",
+    find: "const earlier = identity && resident.mailbox",
+    replace: "const earlier = identity && Mailbox.make()",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I5:"
+  },
+  {
+    guarantee: "I5",
+    bug: "a repeated command that would now die is given its defect",
+    file: "src/internal/aggregateFiber.ts",
+    find: "return yield* unlessRepeated(self, envelope, () => Defects.count(self.defects, envelope, recorded.cause))",
+    replace: "return Commit.answered(Defects.count(self.defects, envelope, recorded.cause))",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I5:"
+  },
+  {
+    guarantee: "I7",
+    bug: "a lost append is reported as a failure",
+    file: "src/internal/commit.ts",
+    find:
+      "      Effect.retry({ schedule: again, while: () => lost }),\n      Effect.catchTag(\"AppendLost\", Effect.die)",
+    replace:
+      "      Effect.catchTag(\"AppendLost\", ({ detail }) => new StoreUnavailable({ operation: \"append\", detail }))",
+    test: "test/runtime/LostAppends.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "settling a lost append gives up when the store is out of reach",
+    file: "src/internal/commit.ts",
+    find: "while: () => lost",
+    replace: "while: (error) => error._tag === \"AppendLost\"",
+    test: "test/runtime/LostAppends.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "a lost append is sent again as a new one, decided on what there is now",
+    file: "src/internal/commit.ts",
+    find: "    let lost = false\n    return store.append([append])",
+    replace:
+      "    let lost = false\n    return Effect.suspend(() => store.append([lost ? [{ ...append[0], expected: \"any\" }] : append]))",
+    test: "test/runtime/LostAppends.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "a command that was begun is called timed out at its deadline",
+    file: "src/internal/envelope.ts",
+    find: "return envelope.stage === \"waiting\" && isOverdue(envelope, atMillis)",
+    replace: "return isOverdue(envelope, atMillis)",
+    test: "test/runtime/Deadlines.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "a command that somebody else still waits for is called timed out",
+    file: "src/internal/envelope.ts",
+    find: "return envelope.stage === \"waiting\" && isOverdue(envelope, atMillis)",
+    replace: "return envelope.stage === \"waiting\"",
+    test: "test/runtime/Deadlines.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "what a store dies of is the answer",
+    file: "src/internal/execute.ts",
+    find: "settleCurrent(self, resident, failure(new OutcomeUnknown(names)))\n  if (Mailbox",
+    replace: "settleCurrent(self, resident, Exit.failCause(cause))\n  if (Mailbox",
+    test: "test/runtime/Certainty.test.ts",
+    title: "I7: does not know"
+  },
+  {
+    guarantee: "I7",
+    bug: "a command that is begun when the runtime stops is said to be not begun",
+    file: "src/internal/execute.ts",
+    find: "settleCurrent(self, resident, failure(new OutcomeUnknown(names)))\n  for",
+    replace: "settleCurrent(self, resident, failure(new RuntimeStopping(names)))\n  for",
+    test: "test/runtime/Drain.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I15",
+    bug: "a snapshot that is newer than its stream is trusted",
+    file: "src/internal/replay.ts",
+    find: "  if (version > tail.version) return Result.fail(\"newer than its stream\")\n",
+    replace: "",
+    test: "test/runtime/Snapshots.test.ts",
+    title: "I15:"
+  },
+  {
+    guarantee: "I15",
+    bug: "a snapshot that other code has folded is trusted",
+    file: "src/internal/replay.ts",
+    find: "  if (fingerprint !== plan.fingerprint) return Result.fail(\"fingerprint\")\n",
+    replace: "",
+    test: "test/runtime/Snapshots.test.ts",
+    title: "I15:"
+  },
+  {
+    guarantee: "I15",
+    bug: "a snapshot whose checksum is wrong is trusted",
+    file: "src/internal/replay.ts",
+    find: "  if (checksum !== sha256(state)) return Result.fail(\"checksum\")\n",
+    replace: "",
+    test: "test/runtime/Snapshots.test.ts",
+    title: "I15:"
+  },
+  {
+    guarantee: "I17",
+    bug: "a caller who leaves takes the waiting command along",
+    file: "src/internal/envelope.ts",
+    find: "if (index >= 0) envelope.waiters.splice(index, 1)",
+    replace: "if (index >= 0) envelope.waiters.splice(index, 1)\n      envelope.deadlineMillis = 0",
+    test: "test/runtime/Interruption.test.ts",
+    title: "I17:"
+  },
+  {
+    guarantee: "I17",
+    bug: "only the first of those who wait for one command is answered",
+    file: "src/internal/envelope.ts",
+    find: "of envelope.waiters.splice(0)) {",
+    replace: "of envelope.waiters.splice(0).slice(0, 1)) {",
+    test: "test/runtime/Receipts.test.ts",
+    title: "I17:"
+  },
+  {
+    guarantee: "I17",
+    bug: "there is a gap between finding the mailbox empty and falling idle",
+    file: "src/internal/aggregateFiber.ts",
+    find: "    resident.serving = false\n    park(",
+    replace: "    queueMicrotask(() => (resident.serving = false))\n    park(",
+    test: "test/runtime/Passivation.test.ts",
+    title: "I17:"
+  },
+  {
+    guarantee: "I7",
+    bug: "commands in the mailbox are dropped when the runtime stops",
+    file: "src/internal/execute.ts",
+    find: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)",
+    replace: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) resident.serving = false",
+    test: "test/runtime/Drain.test.ts",
+    title: "I7: past the deadline"
+  },
+  {
+    guarantee: "I17",
+    bug: "stopping interrupts what was accepted",
+    file: "src/internal/drain.ts",
+    find: "    return FiberSet.awaitEmpty(fibers).pipe(",
+    replace: "    return FiberSet.clear(fibers).pipe(",
+    test: "test/runtime/Drain.test.ts",
+    title: "I17:"
+  },
+  {
+    guarantee: "I18",
+    bug: "mailboxes are unbounded",
+    file: "src/internal/mailbox.ts",
+    find: "  if (size(mailbox) >= capacity) return false\n",
+    replace: "  if (size(mailbox) >= capacity * 1_000_000) return false\n",
+    test: "test/runtime/Mailbox.test.ts",
+    title: "I18:"
+  },
+  {
+    guarantee: "I18",
+    bug: "`maxActive` is not looked at",
+    file: "src/internal/passivation.ts",
+    find: "return count < capacity.maxActive || letOldestGo(capacity)",
+    replace: "return count < Infinity || letOldestGo(capacity)",
+    test: "test/runtime/Passivation.test.ts",
+    title: "I18:"
+  },
+  {
+    guarantee: "I21",
+    bug: "an aggregate in memory is found by its id alone",
+    file: "src/internal/resident.ts",
+    find: "  residents.byTenant.get(stream.tenant)?.get(stream.id)",
+    replace: "  [...all(residents)].find((resident) => resident.stream.id === stream.id)",
+    test: "test/runtime/Context.test.ts",
+    title: "I21:"
+  },
+  {
+    guarantee: "I21",
+    bug: "what is written beside goes to the default tenant",
+    file: "src/internal/verdict.ts",
+    find: "writes.push({ stream: { tenant: given.context.tenant, category, id }",
+    replace: "writes.push({ stream: { tenant: Event.defaultTenant, category, id }",
+    test: "test/runtime/Context.test.ts",
+    title: "I21:"
+  },
+  {
+    guarantee: "I22",
+    bug: "data may be nested as deep as it likes",
+    file: "src/internal/codec.ts",
+    find: "return isDeeperThan(levelsMax, input) ?",
+    replace: "return isDeeperThan(Infinity, 0) ?",
+    test: "test/runtime/HostileInput.test.ts",
+    title: "I22:"
+  },
+  {
+    guarantee: "I22",
+    bug: "a `__proto__` key is admitted",
+    file: "src/internal/json.ts",
+    find: "return Object.hasOwn(value, \"__proto__\") ||",
+    replace: "return",
+    test: "test/runtime/HostileInput.test.ts",
+    title: "I22:"
+  },
+  {
+    guarantee: "I22",
+    bug: "a NUL character is admitted",
+    file: "src/internal/json.ts",
+    find: "if (escape !== null) return",
+    replace: "if (escape !== null && escape[1] !== \"0000\") return",
+    test: "test/runtime/HostileInput.test.ts",
+    title: "I22:"
+  }
+]
