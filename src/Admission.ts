@@ -17,6 +17,8 @@ export const limits = {
   metadataBytesMax: 16 * 1024,
   /** Of the recorded outcome of one command: its reply or rejection as UTF-8 JSON. */
   outcomeBytesMax: 256 * 1024,
+  /** How deep a payload may be nested: no schema, handler or store runs out of stack on the way down. */
+  payloadLevelsMax: 500,
   /** Of one write to one stream. */
   writeEventsMax: 1_000,
   /** Of one write to one stream: the sum of its events. */
@@ -95,7 +97,9 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
 /** Metadata: string values under admitted keys, at most 16 KiB as JSON. */
 export const admitMetadata = (metadata: Readonly<Record<string, string>>): Result.Result<AdmittedJson, Refusal> => {
   if (!isPlainObject(metadata)) {
-    return Result.fail(new InputInvalid({ what: "the metadata", problem: `an object is expected, not ${kindOf(metadata)}` }))
+    return Result.fail(
+      new InputInvalid({ what: "the metadata", problem: `an object is expected, not ${kindOf(metadata)}` })
+    )
   }
   const keys = Object.keys(metadata)
   if (keys.length === 0) return noMetadata

@@ -11,7 +11,15 @@ import type { Also } from "./Decision.ts"
 import { decide } from "./Decision.ts"
 import { defaultTenant, type Events, type Expected, type PureCodec, type StreamId } from "./Event.ts"
 import * as Clients from "./internal/clients.ts"
-import { type Aggregates, type Evolve, type Handlers, type NoOthers, type ServicesOf, type Tagged, untyped } from "./internal/types.ts"
+import {
+  type Aggregates,
+  type Evolve,
+  type Handlers,
+  type NoOthers,
+  type ServicesOf,
+  type Tagged,
+  untyped
+} from "./internal/types.ts"
 
 export { decide }
 /** Declares a command: see `Command.make`. */
@@ -119,7 +127,11 @@ export const Service = <Self>() =>
     behavior: (behavior: Behavior) => behavior,
     toLayer: (behavior: Behavior, settings: Settings = {}) =>
       Layer.effect(Base, Effect.map(register(definition, behavior, settings), facade(definition))),
-    write: (id: string, written: Also["events"], { expected = "any" }: { readonly expected?: Expected } = {}): Also => ({
+    write: (
+      id: string,
+      written: Also["events"],
+      { expected = "any" }: { readonly expected?: Expected } = {}
+    ): Also => ({
       category: name,
       id,
       schema: events,

@@ -179,7 +179,10 @@ const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
  * `Effect.catchReason("CommandFailed", "VersionConflict", …)` catches one reason.
  */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { reason: Reason }) {
-  /** True for every reason but one: nothing was written, for certain. With `OutcomeUnknown` only the store knows. */
+  /**
+   * True for every reason but one: this attempt has written nothing, for certain. With `OutcomeUnknown` only the store
+   * knows. Of an earlier attempt under the same command id it says nothing.
+   */
   get nothingWritten(): boolean {
     return this.reason._tag !== "OutcomeUnknown"
   }

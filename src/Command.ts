@@ -55,7 +55,9 @@ export function make<
   options?: { readonly payload?: F; readonly success?: A; readonly error?: E }
 ): Command<Tag, Schema.Struct<F>, A, ErrorOf<E>>
 export function make(tag: string, options: Options = {}): Command<string, any, any, any> {
-  if (thenable.has(tag)) throw new TypeError(`A command cannot be named "${tag}": its client would look like a promise.`)
+  if (thenable.has(tag)) {
+    throw new TypeError(`A command cannot be named "${tag}": its client would look like a promise.`)
+  }
   const { error = [], payload = {}, success = Schema.Void } = options
   return {
     tag,

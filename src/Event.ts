@@ -5,7 +5,15 @@
  * returns it) → `Recorded` (decoded again, for readers). Pure values: no clock, no fibers.
  */
 import { Result, Schema, SchemaAST } from "effect"
-import { type AdmittedJson, admitJson, InputInvalid, LimitExceeded, limits, type Refusal, refuseName } from "./Admission.ts"
+import {
+  admitJson,
+  type AdmittedJson,
+  InputInvalid,
+  LimitExceeded,
+  limits,
+  type Refusal,
+  refuseName
+} from "./Admission.ts"
 
 /**
  * How a stream is named: three strings of 1 to 255 characters that are never glued together, so that no id can reach
@@ -140,7 +148,9 @@ export const types = (events: Events): ReadonlyArray<string> => {
 }
 
 const tagOf = (member: SchemaAST.AST): string => {
-  const tag = SchemaAST.isObjects(member) ? member.propertySignatures.find(({ name }) => name === "_tag")?.type : undefined
+  const tag = SchemaAST.isObjects(member)
+    ? member.propertySignatures.find(({ name }) => name === "_tag")?.type
+    : undefined
   if (tag === undefined || !SchemaAST.isLiteral(tag) || typeof tag.literal !== "string") {
     throw new TypeError("Each member of an event union needs a literal `_tag`; make the union with `Event.union`.")
   }

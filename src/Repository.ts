@@ -3,15 +3,15 @@
  * streams by itself. A save names the version that it was decided on, so it never overwrites another writer's.
  */
 import { Effect, Result } from "effect"
-import { admitMetadata, InputInvalid, limits, LimitExceeded } from "./Admission.ts"
+import { admitMetadata, InputInvalid, LimitExceeded, limits } from "./Admission.ts"
 import type { BehaviorOf, ServiceClass } from "./Aggregate.ts"
 import { CommandFailed, type Reason, VersionConflict } from "./AggregateHost.ts"
 import type * as Command from "./Command.ts"
 import {
   defaultTenant,
   type Events,
-  type Metadata,
   make as makeEvent,
+  type Metadata,
   type New,
   type Position,
   type PureCodec,
@@ -124,18 +124,24 @@ export const make = Effect.fnUntraced(function*<
     named({ tenant, category: aggregate.definition.name, id })
 
   return {
-    load: (id, options) => untyped(Effect.flatMap(streamOf(id, options), (stream) => Replay.load(plan, sources, stream))),
-    save: (id, save) => Effect.flatMap(streamOf(id, save), (stream) => append(plan, sources.events, nextEventId, stream, save)),
+    load: (id, options) =>
+      untyped(Effect.flatMap(streamOf(id, options), (stream) => Replay.load(plan, sources, stream))),
+    save: (id, save) =>
+      Effect.flatMap(streamOf(id, save), (stream) => append(plan, sources.events, nextEventId, stream, save)),
     exists: (id, options) =>
-      Effect.flatMap(streamOf(id, options), (stream) =>
-        Effect.mapBoth(sources.events.readStream(stream, { limit: 1 }), {
-          onFailure: (reason) => new CommandFailed({ reason }),
-          onSuccess: ({ version }) => version > 0
-        }))
+      Effect.flatMap(
+        streamOf(id, options),
+        (stream) =>
+          Effect.mapBoth(sources.events.readStream(stream, { limit: 1 }), {
+            onFailure: (reason) => new CommandFailed({ reason }),
+            onSuccess: ({ version }) => version > 0
+          })
+      )
   }
 })
 
-const named = (stream: StreamId): Effect.Effect<StreamId, CommandFailed> => orFail(Result.map(refuseNames(stream), () => stream))
+const named = (stream: StreamId): Effect.Effect<StreamId, CommandFailed> =>
+  orFail(Result.map(refuseNames(stream), () => stream))
 
 const append = Effect.fnUntraced(function*(
   plan: Plan.Plan,
@@ -152,7 +158,9 @@ const append = Effect.fnUntraced(function*(
     case "Committed":
       return status.writes[0]!
     case "Conflict":
-      return yield* fail(new VersionConflict({ ...Replay.where(stream), expected: save.expected, actual: status.actual }))
+      return yield* fail(
+        new VersionConflict({ ...Replay.where(stream), expected: save.expected, actual: status.actual })
+      )
     case "Refused":
       return yield* fail(status.reason)
     case "Duplicate":

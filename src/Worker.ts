@@ -98,8 +98,10 @@ const prunedAtOnce = 1_000
 /** Forgets receipts that are older, in pages, every hour. */
 const pruneReceipts = Effect.fnUntraced(function*(kept: Duration.Duration) {
   const store = yield* EventStore
-  const page = Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
-    store.pruneReceipts({ beforeMillis: nowMillis - Duration.toMillis(kept), limit: prunedAtOnce }))
+  const page = Effect.flatMap(
+    Clock.currentTimeMillis,
+    (nowMillis) => store.pruneReceipts({ beforeMillis: nowMillis - Duration.toMillis(kept), limit: prunedAtOnce })
+  )
   yield* page.pipe(
     Effect.repeat({ while: (count) => count === prunedAtOnce }),
     Effect.catch(({ message }) => Effect.logDebug(message)),

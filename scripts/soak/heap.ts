@@ -44,10 +44,12 @@ export const run = (aggregates: number): Effect.Effect<Report> =>
     const bytesEach = Math.round((heapWithBytes - heapWithoutBytes) / aggregates)
     return { aggregates, bytesEach, heapWithBytes, heapWithoutBytes }
   }).pipe(
-    Effect.provide(Accounts.toLayer(behavior, { maxIdleTime }).pipe(
-      Layer.provide(AggregateRuntime.layerWith({ maxActive: aggregates })),
-      Layer.provide(Supervisor.layerYes),
-      Layer.provide(Memory.layer),
-      Layer.provideMerge(TestClock.layer())
-    ))
+    Effect.provide(
+      Accounts.toLayer(behavior, { maxIdleTime }).pipe(
+        Layer.provide(AggregateRuntime.layerWith({ maxActive: aggregates })),
+        Layer.provide(Supervisor.layerYes),
+        Layer.provide(Memory.layer),
+        Layer.provideMerge(TestClock.layer())
+      )
+    )
   )

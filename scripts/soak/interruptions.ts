@@ -137,5 +137,7 @@ const readNumbers = Effect.fnUntraced(function*(store: EventStore["Service"], pr
 const check = (number: number, ending: Ending | undefined, isWritten: boolean, problems: Array<string>): void => {
   const mustBe = ending === "answered" || (ending === "interrupted" && number % 7 !== 0)
   if (ending === undefined) problems.push(`command ${number} was never answered`)
-  else if (mustBe !== isWritten) problems.push(`command ${number} was ${ending} and is ${isWritten ? "" : "not "}written`)
+  else if (mustBe !== isWritten) {
+    problems.push(`command ${number} was ${ending} and is ${isWritten ? "" : "not "}written`)
+  }
 }

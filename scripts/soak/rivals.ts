@@ -86,7 +86,9 @@ const describe = (lines: ReadonlyArray<Line>): Omit<Report, "seconds"> => {
     told,
     repeatedIds: [...ids.values()].filter(({ length }) => length > 1).length,
     interleavings: [...Map.groupBy(stored, ({ stream }) => stream).values()]
-      .flatMap((events) => events.filter(({ op }, index) => index > 0 && processOf(events[index - 1]!.op) !== processOf(op)))
+      .flatMap((events) =>
+        events.filter(({ op }, index) => index > 0 && processOf(events[index - 1]!.op) !== processOf(op))
+      )
       .length,
     problems: check(lines, accountModel)
   }

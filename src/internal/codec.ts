@@ -5,8 +5,9 @@
  * asynchronous Effect cannot be compiled this way and shows as a problem.
  */
 import { Result, Schema, SchemaIssue } from "effect"
+import { limits } from "../Admission.ts"
 import type { PureCodec } from "../Event.ts"
-import { isDeeperThan, isPlainObject, levelsMax } from "./json.ts"
+import { isDeeperThan, isPlainObject } from "./json.ts"
 
 /** A value to JSON data and back. A failure says in one line what is wrong. */
 export interface Codec {
@@ -25,7 +26,9 @@ export const compile = (schema: PureCodec): Codec => {
 /** Makes a value as the schema's constructor does: defaults are filled in, checks run, excess fields are dropped. */
 export const compileMake = (schema: PureCodec): (input: unknown) => Result.Result<unknown, string> => (input) => {
   try {
-    return isDeeperThan(levelsMax, input) ? Result.fail("it is nested too deeply") : Result.succeed(schema.make(input))
+    return isDeeperThan(limits.payloadLevelsMax, input)
+      ? Result.fail("it is nested too deeply")
+      : Result.succeed(schema.make(input))
   } catch (error) {
     return Result.fail(problemOf(error))
   }

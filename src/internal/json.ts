@@ -33,9 +33,6 @@ const hasProtoKey = (value: unknown): boolean => {
   return Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProtoKey)
 }
 
-/** How deep data may be nested: no schema, no handler and no store runs out of stack on the way down. */
-export const levelsMax = 500
-
 /** Whether data is nested deeper than so many levels. What is no list and no plain object is not looked into. */
 export const isDeeperThan = (levels: number, value: unknown): boolean => {
   if (typeof value !== "object" || value === null) return false

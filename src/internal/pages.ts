@@ -45,7 +45,7 @@ export const auditReach = (after: Position, head: Position): Position =>
   laterOf(after, after + auditedMax < head ? after + auditedMax : head)
 
 /** A reader is never sent back, even if it is beyond the head. */
-export const laterOf = (one: Position, other: Position): Position => one > other ? one : other
+const laterOf = (one: Position, other: Position): Position => one > other ? one : other
 
 /** Unfiltered pages must follow each other without holes; a filtered one cannot tell. */
 export const assertDense = (range: LogRange, page: LogPage): Effect.Effect<LogPage, LogGap> => {

@@ -36,7 +36,9 @@ export interface EncodedEvent {
 /** The events of an aggregate, compiled. */
 export interface EventCodec {
   readonly encode: (event: { readonly _tag: string }) => Result.Result<EncodedEvent, string>
-  readonly decode: (stored: Pick<Stored, "data" | "schemaVersion" | "type">) => Result.Result<{ readonly _tag: string }, Undecodable>
+  readonly decode: (
+    stored: Pick<Stored, "data" | "schemaVersion" | "type">
+  ) => Result.Result<{ readonly _tag: string }, Undecodable>
 }
 
 /** What the runtime knows of one definition. */
@@ -103,4 +105,3 @@ const withoutTag = (prefix: string, { _tag, ...data }: { readonly _tag: string }
   schemaVersion: currentSchemaVersion,
   data
 })
-

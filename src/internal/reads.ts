@@ -74,7 +74,9 @@ export const history = (
   const next = ({ events }: { readonly events: ReadonlyArray<Stored> }, cursor: Cursor): Option.Option<Cursor> => {
     const last = events.at(-1)
     if (last === undefined) return Option.none()
-    return Option.some(direction === "forwards" ? { ...cursor, after: last.version } : { ...cursor, to: last.version - 1 })
+    return Option.some(
+      direction === "forwards" ? { ...cursor, after: last.version } : { ...cursor, to: last.version - 1 }
+    )
   }
   const pages = Stream.paginate<Cursor, Recorded<{ readonly _tag: string }>, CommandFailed>(
     { after, to },
@@ -84,7 +86,10 @@ export const history = (
       const versionOf = direction === "forwards"
         ? (index: number) => cursor.after + 1 + index
         : (index: number) => Math.min(cursor.to ?? found.version, found.version) - index
-      const events = yield* Effect.forEach(found.events, (stored, index) => recorded(self, stream, stored, versionOf(index)))
+      const events = yield* Effect.forEach(
+        found.events,
+        (stored, index) => recorded(self, stream, stored, versionOf(index))
+      )
       return [events, next(found, cursor)]
     })
   )

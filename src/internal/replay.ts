@@ -35,7 +35,7 @@ export interface Sources {
 }
 
 /** The state of an empty stream. */
-export const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
+const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
 
 /** The state of a stream: as it is, or as it was after `atMost` events (`ReadPastEnd` if there are fewer). */
 export const load = Effect.fnUntraced(function*(
@@ -73,7 +73,7 @@ export const refresh = Effect.fnUntraced(function*(
 })
 
 /** Applies events to a state, one after the other. */
-export const fold = (
+const fold = (
   plan: Plan,
   stream: StreamId,
   from: Folded,

@@ -43,7 +43,9 @@ export type Handlers<S, Ev, C extends Command.Any> = {
 }
 
 /** Refuses what is not a command's name, and says so in the compiler's message. */
-export type NoOthers<H, Names> = { readonly [K in Exclude<keyof H, Names>]: "no command of this aggregate has this name" }
+export type NoOthers<H, Names> = {
+  readonly [K in Exclude<keyof H, Names>]: "no command of this aggregate has this name"
+}
 
 /** What the handlers use: it becomes a requirement of the Layer. */
 export type ServicesOf<H> = {
@@ -52,7 +54,8 @@ export type ServicesOf<H> = {
 }[keyof H]
 
 /** A command without fields takes no argument; one whose fields are all optional takes an optional one. */
-export type Arguments<Input> = {} extends Input ? (keyof Input extends never ? [] : [payload?: Input]) : [payload: Input]
+export type Arguments<Input> = {} extends Input ? (keyof Input extends never ? [] : [payload?: Input])
+  : [payload: Input]
 
 /** What sends commands to one aggregate. */
 export type Client<C extends Command.Any, Returning extends "reply" | "commit"> = {

@@ -111,7 +111,9 @@ const takePermit = <A>(
     return Effect.timeoutOrElse(waiting, {
       duration: patience,
       orElse: () => {
-        const cause = new Error("the application held its SqlClient, in a transaction or a stream, for longer than 5 seconds")
+        const cause = new Error(
+          "the application held its SqlClient, in a transaction or a stream, for longer than 5 seconds"
+        )
         const failed: TurnFailed = { _tag: "TurnFailed", certain: !begun, error: toSqlError(cause, operation) }
         return Effect.fail(failed)
       }

@@ -9,7 +9,15 @@ import { admitMetadata } from "../Admission.ts"
 import type { BehaviorOf, ServiceClass } from "../Aggregate.ts"
 import type * as Command from "../Command.ts"
 import type { Also, Message } from "../Decision.ts"
-import { defaultTenant, type Events, type Metadata, type New, type PureCodec, type Stored, type StreamId } from "../Event.ts"
+import {
+  defaultTenant,
+  type Events,
+  type Metadata,
+  type New,
+  type PureCodec,
+  type Stored,
+  type StreamId
+} from "../Event.ts"
 import * as Plan from "../internal/plan.ts"
 import * as Replay from "../internal/replay.ts"
 import { type Arguments, type ServicesOf, untyped } from "../internal/types.ts"

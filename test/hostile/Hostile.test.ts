@@ -88,32 +88,36 @@ describe("I22: a name", () => {
   for (const { isValid, name, value } of names) {
     it.effect(
       `${isValid ? "is kept" : "is refused"} as id, tenant and command id: ${name}`,
-      Effect.fnUntraced(function*() {
-        const accounts = yield* Accounts
-        const given = untyped<string>(value)
-        yield* between(accounts.of(given).deposit({ cents: 5 }), isValid)
-        yield* between(accounts.of("a", { tenant: given }).deposit({ cents: 6 }), isValid)
-        yield* between(accounts.of("b", { commandId: given }).deposit({ cents: 7 }), isValid)
-        for (
-          const read of [
-            accounts.state(given),
-            accounts.state("a", { tenant: given, consistency: "resident" }),
-            accounts.stateAt(given, { version: 0 }),
-            accounts.exists(given),
-            Stream.runDrain(accounts.history(given))
-          ]
-        ) yield* between(read, isValid)
-        if (!isValid) return
-        // Each is a stream of its own: the same name in another place, or another name, is somebody else.
-        const expected = value === "a" ? 11 : 5
-        assert.strictEqual((yield* accounts.state(given)).balanceCents, expected)
-        assert.strictEqual((yield* accounts.state("a", { tenant: given })).balanceCents, 6)
-        assert.strictEqual((yield* accounts.state("a")).balanceCents, 0)
-        const [recorded] = yield* Stream.runCollect(accounts.history(given))
-        assert.strictEqual(recorded?.id, given)
-        const repeated = yield* accounts.of("b", { commandId: given, returning: "commit" }).deposit({ cents: 7 })
-        assert.isTrue(repeated.duplicate)
-      }, Effect.scoped, Effect.provide(Live.pipe(Layer.provide(layerFile))))
+      Effect.fnUntraced(
+        function*() {
+          const accounts = yield* Accounts
+          const given = untyped<string>(value)
+          yield* between(accounts.of(given).deposit({ cents: 5 }), isValid)
+          yield* between(accounts.of("a", { tenant: given }).deposit({ cents: 6 }), isValid)
+          yield* between(accounts.of("b", { commandId: given }).deposit({ cents: 7 }), isValid)
+          for (
+            const read of [
+              accounts.state(given),
+              accounts.state("a", { tenant: given, consistency: "resident" }),
+              accounts.stateAt(given, { version: 0 }),
+              accounts.exists(given),
+              Stream.runDrain(accounts.history(given))
+            ]
+          ) yield* between(read, isValid)
+          if (!isValid) return
+          // Each is a stream of its own: the same name in another place, or another name, is somebody else.
+          const expected = value === "a" ? 11 : 5
+          assert.strictEqual((yield* accounts.state(given)).balanceCents, expected)
+          assert.strictEqual((yield* accounts.state("a", { tenant: given })).balanceCents, 6)
+          assert.strictEqual((yield* accounts.state("a")).balanceCents, 0)
+          const [recorded] = yield* Stream.runCollect(accounts.history(given))
+          assert.strictEqual(recorded?.id, given)
+          const repeated = yield* accounts.of("b", { commandId: given, returning: "commit" }).deposit({ cents: 7 })
+          assert.isTrue(repeated.duplicate)
+        },
+        Effect.scoped,
+        Effect.provide(Live.pipe(Layer.provide(layerFile)))
+      )
     )
   }
 })
@@ -176,10 +180,12 @@ const aroundDamage = Effect.fnUntraced(function*({ isValid, value }: Hostile<Row
   yield* Effect.gen(function*() {
     const accounts = yield* Accounts
     for (const id of ["before", "damaged", "damaged", "damaged", "after"]) yield* accounts.of(id).deposit({ cents: 1 })
-  }).pipe(Effect.provide(Accounts.toLayer(behavior).pipe(
-    Layer.provide(AggregateRuntime.layer),
-    Layer.provide(Layer.merge(Supervisor.layerYes, Sqlite.layer({ filename })))
-  )))
+  }).pipe(Effect.provide(
+    Accounts.toLayer(behavior).pipe(
+      Layer.provide(AggregateRuntime.layer),
+      Layer.provide(Layer.merge(Supervisor.layerYes, Sqlite.layer({ filename })))
+    )
+  ))
   tamper(yield* stranger(filename), value)
   yield* Effect.gen(function*() {
     const accounts = yield* Accounts
@@ -245,10 +251,15 @@ describe("I22: a line of a command file", () => {
       // Each hostile line stands between two good ones.
       const good = new TextEncoder().encode("{\"word\":\"good\"}")
       const newline = Uint8Array.from([10])
-      writeFileSync(file, Buffer.concat([...lines.flatMap(({ value }) => [value, newline, good, newline])]))
+      writeFileSync(file, Buffer.concat(lines.flatMap(({ value }) => [value, newline, good, newline])))
       const commands = yield* CommandFile.open(file)
       const status = StatusLine.make({ write: (text) => said.push(text) })
-      const summary = yield* Run.run(words, commands, { strict: false, concurrency: 8, patience: Duration.zero }, status).pipe(
+      const summary = yield* Run.run(
+        words,
+        commands,
+        { strict: false, concurrency: 8, patience: Duration.zero },
+        status
+      ).pipe(
         Effect.provide(Worker.layer({ aggregates: [words.aggregates] }).pipe(Layer.provideMerge(Memory.layer)))
       )
       const bad = lines.flatMap(({ isValid }, index) => isValid ? [] : [2 * index + 1])

@@ -16,7 +16,7 @@ const good = <A>(name: string, value: A): Hostile<A> => ({ name, value, isValid:
 const long = (characters: number): string => "x".repeat(characters)
 
 /** JSON that is nested this deep; as text, since building it by hand would recurse as well. */
-export const deepText = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`
+const deepText = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`
 
 const circular = (): object => {
   const self: Record<string, unknown> = { cents: 1 }
@@ -24,7 +24,13 @@ const circular = (): object => {
   return self
 }
 
-const throwing = (): object => Object.defineProperty({ cents: 1 }, "note", { enumerable: true, get: () => { throw new Error("trap") } })
+const throwing = (): object =>
+  Object.defineProperty({ cents: 1 }, "note", {
+    enumerable: true,
+    get: () => {
+      throw new Error("trap")
+    }
+  })
 
 const proxied = (): object =>
   new Proxy({}, {
@@ -208,7 +214,10 @@ export const lines: ReadonlyArray<Hostile<Uint8Array>> = [
 ].map(({ isValid, name, value }) => ({ isValid, name, value: new TextEncoder().encode(value) })).concat([
   bad("a byte that is no UTF-8", Uint8Array.from([...new TextEncoder().encode("{\"word\":\""), 0xff, 0x22, 0x7d])),
   bad("an overlong slash", Uint8Array.from([...new TextEncoder().encode("{\"word\":\""), 0xc0, 0xaf, 0x22, 0x7d])),
-  bad("a surrogate in UTF-8", Uint8Array.from([...new TextEncoder().encode("{\"word\":\""), 0xed, 0xa0, 0x80, 0x22, 0x7d])),
+  bad(
+    "a surrogate in UTF-8",
+    Uint8Array.from([...new TextEncoder().encode("{\"word\":\""), 0xed, 0xa0, 0x80, 0x22, 0x7d])
+  ),
   bad("a gzip header", Uint8Array.from([0x1f, 0x8b, 0x08, 0x00]))
 ])
 

@@ -273,7 +273,7 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "data may be nested as deep as it likes",
     file: "src/internal/codec.ts",
-    find: "return isDeeperThan(levelsMax, input) ?",
+    find: "return isDeeperThan(limits.payloadLevelsMax, input) ?",
     replace: "return isDeeperThan(Infinity, 0) ?",
     test: "test/runtime/HostileInput.test.ts",
     title: "I22:"

@@ -9,7 +9,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "memory keeps the writes before the one that conflicts",
     file: "src/memory/MemoryLog.ts",
     find: "  if (write >= 0) {\n",
-    replace: "  if (write >= 0) {\n    append.slice(0, write).forEach((earlier) => store(log, earlier, recordedAtMillis))\n",
+    replace:
+      "  if (write >= 0) {\n    append.slice(0, write).forEach((earlier) => store(log, earlier, recordedAtMillis))\n",
     test: "test/memory/Memory.test.ts",
     title: "I1:"
   },
@@ -18,7 +19,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "memory leaves receipts of an append that conflicts",
     file: "src/memory/MemoryLog.ts",
     find: "  if (write >= 0) {\n",
-    replace: "  if (write >= 0) {\n    append.forEach((each) => store(log, { ...each, events: [], receipts: each.receipts.map((one) => ({ ...one, events: 0, through: 0 })) }, recordedAtMillis))\n",
+    replace:
+      "  if (write >= 0) {\n    append.forEach((each) => store(log, { ...each, events: [], receipts: each.receipts.map((one) => ({ ...one, events: 0, through: 0 })) }, recordedAtMillis))\n",
     test: "test/memory/Memory.test.ts",
     title: "I1:"
   },
@@ -27,7 +29,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "SQLite keeps the writes before the one that conflicts",
     file: "src/sqlite/SqliteEventStore.ts",
     find: "  if (unmet >= 0) return recognize",
-    replace: "  if (unmet > 0) append.slice(0, unmet).forEach((write, index) => store(statements, write, before[index]!, cursor))\n  if (unmet >= 0) return recognize",
+    replace:
+      "  if (unmet > 0) append.slice(0, unmet).forEach((write, index) => store(statements, write, before[index]!, cursor))\n  if (unmet >= 0) return recognize",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I1:"
   },
@@ -135,7 +138,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "SQLite believes an exact expectation without looking",
     file: "src/sqlite/SqliteEventStore.ts",
     find: "  const before = append.map(({ stream }) => statements.version(stream))\n",
-    replace: "  const before = append.map(({ expected, stream }) => typeof expected === \"number\" ? expected : statements.version(stream))\n",
+    replace:
+      "  const before = append.map(({ expected, stream }) => typeof expected === \"number\" ? expected : statements.version(stream))\n",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I3:"
   },
@@ -153,7 +157,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "SQLite draws positions, as from a sequence, before it looks at expectations",
     file: "src/sqlite/SqliteEventStore.ts",
     find: "  if (unmet >= 0) return recognize",
-    replace: "  if (unmet >= 0) cursor.position += append.reduce((sum, { events }) => sum + events.length, 0)\n  if (unmet >= 0) return recognize",
+    replace:
+      "  if (unmet >= 0) cursor.position += append.reduce((sum, { events }) => sum + events.length, 0)\n  if (unmet >= 0) return recognize",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I8:"
   },
@@ -198,7 +203,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "SQLite lets a conflict decide the rest of its group",
     file: "src/sqlite/SqliteEventStore.ts",
     find: "  const statuses = group.map((append, index) => refused[index] ?? appendOne(statements, append, cursor))\n",
-    replace: "  let conflict: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = conflict ?? refused[index] ?? appendOne(statements, append, cursor)\n    if (status._tag === \"Conflict\") conflict = status\n    return status\n  })\n",
+    replace:
+      "  let conflict: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = conflict ?? refused[index] ?? appendOne(statements, append, cursor)\n    if (status._tag === \"Conflict\") conflict = status\n    return status\n  })\n",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I23:"
   },
@@ -206,8 +212,10 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I23",
     bug: "memory lets a duplicate end its group",
     file: "src/memory/MemoryLog.ts",
-    find: "  const statuses = group.map((append, index) => refused[index] ?? appendOne(log, append, recordedAtMillis))\n",
-    replace: "  let ended: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = ended ?? refused[index] ?? appendOne(log, append, recordedAtMillis)\n    if (status._tag === \"Duplicate\") ended = status\n    return status\n  })\n",
+    find:
+      "  const statuses = group.map((append, index) => refused[index] ?? appendOne(log, append, recordedAtMillis))\n",
+    replace:
+      "  let ended: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = ended ?? refused[index] ?? appendOne(log, append, recordedAtMillis)\n    if (status._tag === \"Duplicate\") ended = status\n    return status\n  })\n",
     test: "test/memory/Memory.test.ts",
     title: "I23:"
   },
@@ -216,7 +224,8 @@ export const stores: ReadonlyArray<Mutant> = [
     bug: "memory looks at expectations before receipts",
     file: "src/memory/MemoryLog.ts",
     find: "  if (receipts.length > 0) return { _tag: \"Duplicate\", receipts }\n  const write",
-    replace: "  if (receipts.length > 0 && append.every(({ expected, stream }) => isMet(expected, versionOf(log, stream)))) {\n    return { _tag: \"Duplicate\", receipts }\n  }\n  const write",
+    replace:
+      "  if (receipts.length > 0 && append.every(({ expected, stream }) => isMet(expected, versionOf(log, stream)))) {\n    return { _tag: \"Duplicate\", receipts }\n  }\n  const write",
     test: "test/memory/Memory.test.ts",
     title: "I5:"
   },

@@ -5,7 +5,10 @@ import { Context, type Effect, Schema } from "effect"
 import * as Aggregate from "varve/Aggregate"
 import * as Event from "varve/Event"
 
-export const OrderEvent = Event.union({ OrderPlaced: { totalCents: Schema.Int }, OrderShipped: { carrier: Schema.String } })
+export const OrderEvent = Event.union({
+  OrderPlaced: { totalCents: Schema.Int },
+  OrderShipped: { carrier: Schema.String }
+})
 export const { OrderPlaced, OrderShipped } = OrderEvent.cases
 
 export class AlreadyPlaced extends Schema.TaggedError<AlreadyPlaced>()("AlreadyPlaced", { orderId: Schema.String }) {}

@@ -13,26 +13,20 @@ const refused: Readonly<Record<string, string>> = {
     "Type '() => Decision<never, void>' is not assignable to type '\"no command of this aggregate has this name\"'.",
   ForeignEvent:
     "Property 'carrier' is missing in type '{ readonly _tag: \"MoneyDeposited\"; readonly cents: number; readonly note?: string; }' but required in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }'.",
-  ForgottenReply:
-    "Type 'void' is not assignable to type '{ readonly totalCents: number; }'.",
+  ForgottenReply: "Type 'void' is not assignable to type '{ readonly totalCents: number; }'.",
   HandlerOfNothing:
     "Type 'void' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
   MissingEvolveCase:
     "Property 'OrderShipped' is missing in type '{ OrderPlaced: () => { readonly status: \"placed\"; }; }' but required in type 'Evolve<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",
   MissingHandler:
     "Property 'touch' is missing in type '{ place: () => Decision<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }, { totalCents: number; }>; ship: () => Decision<never, void>; note: () => Decision<never, void>; }' but required in type 'Handlers<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<...> | ... 2 more ... | Command<...>>'.",
-  MissingLayer:
-    "Type 'Orders' is not assignable to type 'never'.",
-  MissingStore:
-    "Type 'EventStore' is not assignable to type 'never'.",
-  OptionAsPayload:
-    "Expected 0 arguments, but got 1.",
-  PayloadMissing:
-    "Expected 1 arguments, but got 0.",
+  MissingLayer: "Type 'Orders' is not assignable to type 'never'.",
+  MissingStore: "Type 'EventStore' is not assignable to type 'never'.",
+  OptionAsPayload: "Expected 0 arguments, but got 1.",
+  PayloadMissing: "Expected 1 arguments, but got 0.",
   Thenable:
     "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
-  UndeclaredError:
-    "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
+  UndeclaredError: "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
   WrongReply:
     "Property 'totalCents' is missing in type '{ total: number; }' but required in type '{ readonly totalCents: number; }'."
 }

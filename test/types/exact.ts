@@ -2,14 +2,15 @@
  * The types that users see, pinned exactly: this file compiles, or they have changed.
  */
 import { Effect, type Layer, type Stream } from "effect"
+import type { SqlClient } from "effect/sql"
+import * as Aggregate from "varve/Aggregate"
 import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
-import * as AggregateRuntime from "varve/AggregateRuntime"
+import type * as AggregateRuntime from "varve/AggregateRuntime"
 import type { Recorded } from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
-import * as Memory from "varve/memory/Memory"
+import type * as Memory from "varve/memory/Memory"
 import type { SnapshotStore } from "varve/SnapshotStore"
-import type { SqlClient } from "effect/sql"
-import * as Sqlite from "varve/sqlite/Sqlite"
+import type * as Sqlite from "varve/sqlite/Sqlite"
 import * as Worker from "varve/Worker"
 import {
   type AlreadyPlaced,
@@ -22,7 +23,6 @@ import {
   Orders,
   OrderShipped
 } from "./Orders.ts"
-import * as Aggregate from "varve/Aggregate"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const is = <T extends true>(): T | void => {}
