@@ -12,7 +12,7 @@ import { EventStore } from "./EventStore.ts"
 import { drain } from "./internal/drain.ts"
 import { NextEventId } from "./internal/eventId.ts"
 import { execute } from "./internal/execute.ts"
-import * as Mailbox from "./internal/mailbox.ts"
+import * as Groups from "./internal/groups.ts"
 import { sweep } from "./internal/passivation.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Reads from "./internal/reads.ts"
@@ -37,6 +37,8 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const clock = yield* Clock.Clock
   const nextEventId = yield* NextEventId
   const capacity: Capacity = { maxActive, registrations: new Set() }
+  const senders = yield* FiberSet.make<void>()
+  const groups = Groups.make(events, yield* Effect.updateContext(FiberSet.runtime(senders)<never>(), withoutSpan))
   const sweeper = yield* FiberHandle.make<never>()
   const runSweeper = yield* FiberHandle.runtime(sweeper)<never>()
 
@@ -49,11 +51,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
       plan: Plan.make(aggregate.definition, aggregate.behavior),
       settings,
       sources: { events, snapshots: settings.snapshotEvery === undefined ? undefined : snapshots },
+      groups,
       services: withoutSpan(aggregate.services),
       clock,
       nextEventId,
       residents,
       capacity,
+      plain: new Set(),
       telemetry: Telemetry.make(aggregate.definition, yield* Effect.context<never>(), {
         active: () => residents.count,
         waiting: () => waiting(residents)
@@ -112,7 +116,7 @@ const refuseTaken = ({ registrations }: Capacity, { name }: Definition): Effect.
 
 const waiting = (residents: Resident.Residents): number => {
   let count = 0
-  for (const resident of Resident.all(residents)) count += Mailbox.size(resident.mailbox)
+  for (const resident of Resident.all(residents)) count += resident.work === undefined ? 0 : Resident.waiting(resident.work)
   return count
 }
 

@@ -11,6 +11,7 @@ export interface Command<Tag extends string, P extends PureCodec, A extends Pure
   readonly payload: P
   readonly success: A
   readonly error: PureCodec
+  readonly speculative: boolean
   readonly "~error": E
 }
 
@@ -32,6 +33,10 @@ type ErrorOf<E> = E extends ReadonlyArray<infer X extends PureCodec> ? X["Type"]
  * Declares a command. Without `payload` it carries nothing, without `success` it answers nothing, without `error` it
  * cannot be rejected.
  *
+ * While a commit is under way, handlers that answer at once go on deciding on the state that it leads to; handlers that
+ * are Effects wait for it. With `speculative: true` they do not: such a handler may be run again, should that commit
+ * fail, so it reads, and acts only through its decision.
+ *
  * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise.
  *
  * @example
@@ -52,18 +57,19 @@ export function make<
   const E extends PureCodec | ReadonlyArray<PureCodec> = readonly []
 >(
   tag: Tag extends Thenable ? "a command cannot be named like a member of a thenable" : Tag,
-  options?: { readonly payload?: F; readonly success?: A; readonly error?: E }
+  options?: { readonly payload?: F; readonly success?: A; readonly error?: E; readonly speculative?: boolean }
 ): Command<Tag, Schema.Struct<F>, A, ErrorOf<E>>
 export function make(tag: string, options: Options = {}): Command<string, any, any, any> {
   if (thenable.has(tag)) {
     throw new TypeError(`A command cannot be named "${tag}": its client would look like a promise.`)
   }
-  const { error = [], payload = {}, success = Schema.Void } = options
+  const { error = [], payload = {}, speculative = false, success = Schema.Void } = options
   return {
     tag,
     payload: Schema.Struct(payload),
     success,
     error: isErrors(error) ? Schema.Union(error) : error,
+    speculative,
     "~error": undefined
   }
 }
@@ -72,6 +78,7 @@ interface Options {
   readonly payload?: Fields
   readonly success?: PureCodec
   readonly error?: PureCodec | Errors
+  readonly speculative?: boolean
 }
 
 type Errors = ReadonlyArray<PureCodec>

@@ -97,7 +97,8 @@ export interface Written {
 /**
  * What became of one append of a group; its neighbours are never affected.
  *
- * - `Committed`: all of it is durable, or it already was and its own event ids were recognized
+ * - `Committed`: all of it is durable, or it already was and its own event ids were recognized, also where its
+ *   receipts are found
  * - `Duplicate`: one of its commands had been carried out before, whatever the expectation says now; nothing was
  *   written. `receipts` are all that were found
  * - `Conflict`: `write` (its index) expected another version than `actual`; nothing was written

@@ -19,11 +19,11 @@ import {
   type Version
 } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
-import { send } from "./internal/commit.ts"
 import { NextEventId } from "./internal/eventId.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Replay from "./internal/replay.ts"
 import { refuseNames, refuseVersion } from "./internal/seal.ts"
+import { send } from "./internal/sending.ts"
 import { untyped } from "./internal/types.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 
@@ -153,7 +153,8 @@ const append = Effect.fnUntraced(function*(
   yield* orFail(refuseVersion("the expected version", save.expected))
   const events = yield* orFail(encode(plan, nextEventId, save))
   const write = { stream, expected: save.expected, events, receipts: [] }
-  const status = yield* Effect.mapError(send(store, [write]), (reason) => new CommandFailed({ reason }))
+  const [answer] = yield* Effect.mapError(send(store, [[write]]), (reason) => new CommandFailed({ reason }))
+  const status = answer!
   switch (status._tag) {
     case "Committed":
       return status.writes[0]!

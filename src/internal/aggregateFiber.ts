@@ -1,141 +1,144 @@
 /**
- * The life of one aggregate while it has work: take a command, see to it that the state is current, decide, append,
- * evolve, answer. One command at a time; nothing here fails, every outcome becomes somebody's answer.
+ * The life of one aggregate while it has work: decide what waits, have it written, wait for news. A command that has to
+ * be waited for itself is handled here. Nothing fails; every outcome becomes somebody's answer.
  */
 import { Effect, Option, Result } from "effect"
-import { CommandTimeout, OutcomeUnknown, VersionConflict } from "../AggregateHost.ts"
-import * as Decision from "../Decision.ts"
+import { OutcomeUnknown, VersionConflict } from "../AggregateHost.ts"
 import type { Asker } from "./asking.ts"
-import * as Commit from "./commit.ts"
+import { submit } from "./commit.ts"
 import * as CurrentState from "./currentState.ts"
 import * as Defects from "./defects.ts"
 import { elapsedMillis } from "./elapsed.ts"
-import { type Answer, answer, type Envelope, failure, isOverdue } from "./envelope.ts"
+import { type Answer, type Envelope, failure } from "./envelope.ts"
+import { finish, retireIfDone } from "./finish.ts"
 import * as Mailbox from "./mailbox.ts"
+import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
 import { type Folded, where } from "./replay.ts"
-import { park, type Resident } from "./resident.ts"
-import { decide, type Verdict, withServices } from "./verdict.ts"
+import { awaitNews, type Resident, type Work } from "./resident.ts"
+import { answerAtOnce, decideWaiting, type Halt, isCommitted, join, judge, type Judged, tip } from "./speculation.ts"
+import { type Verdict, withServices } from "./verdict.ts"
 
-/** Serves the mailbox until it is empty. To find it empty and to fall idle is one synchronous step. */
-export const serve = (self: Registration, resident: Resident): Effect.Effect<void> =>
+/** Serves until nothing waits and nothing is under way. To find that and to fall idle is one synchronous step. */
+export const serve = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> =>
   Effect.suspend(() => {
-    let given: Answer
+    let next: Effect.Effect<void> | undefined
     return Effect.whileLoop({
-      while: () => next(self, resident, given),
-      body: () => handle(self, resident, resident.current!),
-      step: (answer) => {
-        given = answer
-      }
+      while: () => (next = turn(self, resident, work)) !== undefined,
+      body: () => next!,
+      step: () => {}
     })
   })
 
-/**
- * Begins the next command, or falls idle, and answers the one before. Whoever is answered goes on within this very step
- * and may send again, here or elsewhere: so answers are given last, when all is in order.
- */
-const next = (self: Registration, resident: Resident, given: Answer): boolean => {
-  const done = resident.current
-  if (done !== undefined) Mailbox.forget(resident.mailbox, done)
-  const nowMillis = elapsedMillis(self.clock)
-  let late: Array<Envelope> | undefined
-  let envelope = Mailbox.take(resident.mailbox)
-  while (envelope !== undefined && isOverdue(envelope, nowMillis)) {
-    Mailbox.forget(resident.mailbox, envelope)
-    ;(late ??= []).push(envelope)
-    envelope = Mailbox.take(resident.mailbox)
-  }
-  resident.current = envelope
-  if (envelope === undefined) {
-    resident.serving = false
-    park(self.residents, resident, nowMillis)
-  } else envelope.stage = "begun"
-  if (done !== undefined) finish(self, done, given)
-  for (const overdue of late ?? []) answer(overdue, failure(new CommandTimeout(where(resident.stream))))
-  return envelope !== undefined
+/** Does what can be done at once; what is left has to be waited for. Undefined: nothing is, or another fiber serves. */
+const turn = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> | undefined => {
+  if (work.broken !== undefined) return Effect.failCause(work.broken)
+  if (resident.work !== work) return undefined
+  work.news = false
+  const halt = decideWaiting(self, resident, work)
+  submit(self, resident, work)
+  if (halt._tag === "Alone") return handle(self, resident, work, halt)
+  if (halt._tag === "Pause") return Effect.yieldNow
+  return retireIfDone(self, resident, work) ? undefined : awaitNews(work)
 }
 
-const finish = ({ clock, telemetry }: Registration, envelope: Envelope, given: Answer): void => {
-  if (envelope.command !== undefined) {
-    const nanos = clock.monotonicTimeNanosUnsafe() - envelope.sentAtNanos
-    telemetry.commandDone(envelope.command.tag, Number(nanos) / 1e6)
-  }
-  answer(envelope, given)
-}
+/** What one command by itself leads to: a batch to be written, an answer, or another try. */
+type Handled =
+  | { readonly _tag: "Answered"; readonly answer: Answer }
+  | { readonly _tag: "Recorded"; readonly folded: Folded; readonly recorded: Outcome.Recorded }
+  | { readonly _tag: "Again" }
 
-/** Decides, and decides again after each conflict, until there is an answer or the budget is spent. */
-const handle = Effect.fnUntraced(function*(self: Registration, resident: Resident, envelope: Envelope) {
-  let redecisions = 0
-  while (true) {
-    const folded = yield* Effect.result(CurrentState.read(self, resident, envelope))
-    if (Result.isFailure(folded)) return yield* CurrentState.giveUp(self, resident, folded.failure)
-    const round = yield* decideOnce(self, resident, envelope, folded.success)
-    if (round._tag === "Answered") return round.answer
-    resident.stale = true
-    if (redecisions++ >= self.settings.redecisions) return failure(round.conflict)
-  }
-})
+const answered = (answer: Answer): Handled => ({ _tag: "Answered", answer })
+const again: Handled = { _tag: "Again" }
 
-const decideOnce = Effect.fnUntraced(function*(
+/** Handles one command by itself. While its handler runs, what was decided before it is written. */
+const handle = Effect.fnUntraced(function*(
   self: Registration,
   resident: Resident,
+  work: Work,
+  { envelope, judged }: Extract<Halt, { readonly _tag: "Alone" }>
+): Effect.fn.Return<void> {
+  envelope.stage = "begun"
+  work.running = envelope
+  const folded = judged === undefined
+    ? yield* Effect.result(CurrentState.read(self, resident, envelope))
+    : Result.succeed(judged.folded)
+  const handled = Result.isFailure(folded)
+    ? answered(yield* CurrentState.giveUp(self, resident, work, folded.failure))
+    : yield* decide(self, resident, work, envelope, folded.success, judged?.verdict)
+  work.running = undefined
+  switch (handled._tag) {
+    case "Answered":
+      return finish(self, resident, work, envelope, handled.answer)
+    case "Recorded":
+      if (join(work, envelope, handled.folded, handled.recorded)) return
+  }
+  envelope.stage = "waiting"
+  Mailbox.putBack(work.mailbox, [envelope])
+})
+
+const decide = Effect.fnUntraced(function*(
+  self: Registration,
+  resident: Resident,
+  work: Work,
   envelope: Envelope,
-  folded: Folded
-): Effect.fn.Return<Commit.Round> {
+  folded: Folded,
+  known: Judged["verdict"] | undefined
+): Effect.fn.Return<Handled> {
   const { ifVersion, stream } = envelope
   if (ifVersion !== undefined && ifVersion !== folded.version) {
     const conflict = new VersionConflict({ ...where(stream), expected: ifVersion, actual: folded.version })
     return yield* unlessRepeated(self, envelope, () => failure(conflict))
   }
-  const verdict = yield* judge(self, resident, envelope, folded)
-  if (Option.isNone(verdict)) return Commit.answered(failure(new OutcomeUnknown(where(stream))))
-  const recorded = Commit.record(envelope, verdict.value)
-  switch (recorded._tag) {
-    case "Died":
-      return yield* unlessRepeated(self, envelope, () => Defects.count(self.defects, envelope, recorded.cause))
-    case "Refused":
-      return yield* unlessRepeated(self, envelope, () => failure(recorded.reason))
-    case "Recorded":
-      return yield* Commit.commit(self, resident, envelope, folded, recorded)
+  const judged = known ?? judge(self, envelope, folded)
+  const verdict = Effect.isEffect(judged) ? yield* run(self, resident, work, envelope, judged) : Option.some(judged)
+  if (Option.isNone(verdict)) return answered(failure(new OutcomeUnknown(where(stream))))
+  // What it was decided on may have come to nothing meanwhile.
+  if (tip(resident, work) !== folded) return again
+  const recorded = Outcome.record(envelope, verdict.value)
+  if (recorded._tag === "Recorded") return recordedOn(self, resident, work, folded, recorded)
+  if (!isCommitted(work)) {
+    envelope.alone = true
+    return again
   }
+  return yield* unlessRepeated(
+    self,
+    envelope,
+    () => recorded._tag === "Died" ? Defects.count(self.defects, envelope, recorded.cause) : failure(recorded.reason)
+  )
 })
+
+const recordedOn = (
+  self: Registration,
+  resident: Resident,
+  work: Work,
+  folded: Folded,
+  recorded: Outcome.Recorded
+): Handled => {
+  const given = isCommitted(work) ? answerAtOnce(self, resident, folded, recorded) : undefined
+  return given === undefined ? { _tag: "Recorded", folded, recorded } : answered(given)
+}
 
 /** Where nothing will be written the store sees no receipt, so it is asked whether the command was carried out before. */
 const unlessRepeated = Effect.fnUntraced(function*(
   { sources }: Registration,
   envelope: Envelope,
   given: () => Answer
-): Effect.fn.Return<Commit.Round> {
-  if (envelope.identity === undefined) return Commit.answered(given())
+): Effect.fn.Return<Handled> {
+  if (envelope.identity === undefined) return answered(given())
   const receipt = yield* Effect.result(sources.events.receipt(envelope.stream, envelope.identity.commandId))
-  if (Result.isFailure(receipt)) return Commit.answered(failure(receipt.failure))
-  return Commit.answered(receipt.success === undefined ? given() : Commit.repeated(envelope, [receipt.success]))
+  if (Result.isFailure(receipt)) return answered(failure(receipt.failure))
+  return answered(receipt.success === undefined ? given() : Outcome.repeated(envelope, receipt.success))
 })
 
-/** Asks the handler; none if nobody waits for its answer any more. */
-const judge = (
-  self: Registration,
-  resident: Resident,
-  envelope: Envelope,
-  folded: Folded
-): Effect.Effect<Option.Option<Verdict>> => {
-  const { command, metadata, payload, stream } = envelope
-  if (command === undefined) return Effect.succeedSome(unchanged(folded))
-  const { state, version } = folded
-  const verdict = decide({
-    plan: self.plan,
-    tag: command.tag,
-    context: { id: stream.id, tenant: stream.tenant, version, state, payload, metadata: metadata.values },
-    metadata: metadata.json,
-    nextEventId: self.nextEventId
-  })
-  return Effect.isEffect(verdict) ? run(self, resident, envelope, verdict) : Effect.succeedSome(verdict)
-}
-
-/** A handler that is an Effect runs with its services, for its caller, and no longer than somebody waits. */
+/**
+ * A handler that is an Effect runs with its services, for its caller, and no longer than somebody waits: none if nobody
+ * waits for its answer any more.
+ */
 const run = (
   self: Registration,
   resident: Resident,
+  work: Work,
   envelope: Envelope,
   verdict: Effect.Effect<Verdict>
 ): Effect.Effect<Option.Option<Verdict>> => {
@@ -144,7 +147,7 @@ const run = (
     withServices(self.services, envelope.context, asker)(verdict),
     Effect.sync(() => {
       asker.running = false
-      resident.asks.length = 0
+      work.asks.length = 0
     })
   )
   if (envelope.deadlineMillis === undefined) return Effect.asSome(running)
@@ -159,12 +162,3 @@ const untilOverdue = (self: Registration, envelope: Envelope): Effect.Effect<voi
     const leftMillis = deadlineMillis - elapsedMillis(self.clock)
     return leftMillis <= 0 ? Effect.void : Effect.andThen(Effect.sleep(leftMillis), untilOverdue(self, envelope))
   })
-
-/** A validated read: nothing is decided, and the reply is the state. */
-const unchanged = ({ state }: Folded): Verdict => ({
-  _tag: "Decided",
-  state,
-  events: [],
-  also: [],
-  decision: Decision.decide([], { reply: state })
-})

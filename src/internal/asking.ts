@@ -27,7 +27,7 @@ const pathTo = (target: Resident, from: Resident, seen: Set<Resident>): Readonly
   if (from === target) return [from]
   if (seen.has(from)) return undefined
   seen.add(from)
-  for (const next of from.asks) {
+  for (const next of from.work?.asks ?? []) {
     const rest = pathTo(target, next, seen)
     if (rest !== undefined) return [from, ...rest]
   }
@@ -36,10 +36,11 @@ const pathTo = (target: Resident, from: Resident, seen: Set<Resident>): Readonly
 
 /** Records that `asker` waits for `asked`; what it returns ends the wait. */
 export const wait = (asker: Resident, asked: Resident): () => void => {
-  asker.asks.push(asked)
+  const { asks } = asker.work!
+  asks.push(asked)
   return () => {
-    const index = asker.asks.indexOf(asked)
-    if (index >= 0) asker.asks.splice(index, 1)
+    const index = asks.indexOf(asked)
+    if (index >= 0) asks.splice(index, 1)
   }
 }
 

@@ -1,163 +1,190 @@
 /**
- * A verdict on its way into the log, and what the store says to it on its way back to the caller.
+ * Committing: the batch that has formed leaves with the next group, and what the store says to it becomes the answers
+ * of its commands.
  */
-import { Cause, Effect, Exit, Result, Schedule } from "effect"
-import { CommandIdReused, StreamUnreadable, VersionConflict } from "../AggregateHost.ts"
-import type { Append, EventStore, NewReceipt, Receipt, Status, StoreUnavailable, Write } from "../EventStore.ts"
-import { type Answer, type Envelope, failure } from "./envelope.ts"
+import { Cause, Exit } from "effect"
+import { VersionConflict } from "../AggregateHost.ts"
+import type { Append, Receipt, Status, Written } from "../EventStore.ts"
+import * as Batch from "./batch.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import { type Answer, type Envelope, failure, isOverdue } from "./envelope.ts"
+import { finish } from "./finish.ts"
+import type * as Groups from "./groups.ts"
 import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
-import { type Folded, where } from "./replay.ts"
-import type { Resident } from "./resident.ts"
+import { where } from "./replay.ts"
+import { type Resident, wake, type Work } from "./resident.ts"
 import * as Snapshots from "./snapshots.ts"
-import type { Recordable, Verdict } from "./verdict.ts"
+import { reply, takeApart } from "./speculation.ts"
 
-/** What one round of deciding leads to: an answer, or the news that another writer was first. */
-export type Round =
-  | { readonly _tag: "Answered"; readonly answer: Answer }
-  | { readonly _tag: "Overtaken"; readonly conflict: VersionConflict }
-
-export const answered = (answer: Answer): Round => ({ _tag: "Answered", answer })
-
-/**
- * Appends what was decided at exactly the version it was decided on, or checks that version where there is nothing to
- * append, so that every answer, also a "no", was true of the stream at that moment.
- */
-export const commit = Effect.fnUntraced(function*(
-  self: Registration,
-  resident: Resident,
-  envelope: Envelope,
-  folded: Folded,
-  { receipts, verdict }: Recorded
-): Effect.fn.Return<Round> {
-  const { events, also } = verdict._tag === "Decided" ? verdict : nothing
-  if (events.length + also.length + receipts.length === 0 && isCurrent(self, envelope, folded)) {
-    return answered(reply(verdict, { version: folded.version, position: undefined }))
-  }
-  const left = events.length + receipts.length === 0 && also.length > 0 ? [mark(self)] : receipts
-  const append: Append = [{ stream: envelope.stream, expected: folded.version, events, receipts: left }, ...also]
-  const sent = yield* Effect.result(send(self.sources.events, append))
-  if (Result.isFailure(sent)) return answered(failure(sent.failure))
-  return settle(self, resident, envelope, folded, verdict, append, sent.success)
-})
-
-/**
- * Where only other streams are written to, and at no certain version, neither an event nor a receipt would tell that
- * the append was written and its reply lost. So it leaves a receipt of its own, under an id that nobody else has.
- */
-const mark = ({ nextEventId }: Registration): NewReceipt => ({
-  commandId: nextEventId(),
-  hash: "",
-  events: 0,
-  through: 0,
-  outcome: "{}"
-})
-
-/** Turns the store's answer into the caller's. */
-const settle = (
-  self: Registration,
-  resident: Resident,
-  envelope: Envelope,
-  folded: Folded,
-  verdict: Recordable,
-  append: Append,
-  status: Status
-): Round => {
-  switch (status._tag) {
-    case "Committed": {
-      const written = status.writes[0]!
-      if (verdict._tag === "Decided" && verdict.events.length > 0) {
-        resident.folded = { state: verdict.state, version: written.version }
-        Snapshots.request(self, resident, folded.version)
-      }
-      return answered(reply(verdict, written))
-    }
-    case "Duplicate":
-      // What was found may be ahead of us: another process's, or this very append, lost on its first way.
-      resident.stale ||= status.receipts.some(({ version }) => version > folded.version)
-      return answered(
-        envelope.identity === undefined ? reply(verdict, status.receipts[0]!) : repeated(envelope, status.receipts)
-      )
-    case "Conflict":
-      return { _tag: "Overtaken", conflict: conflictOf(append[status.write]!, status.actual) }
-    case "Refused":
-      return answered(failure(status.reason))
-  }
-}
-
-/**
- * Sends an append until its outcome is certain. Once it was lost it may have been written, so nothing less than an
- * answer to the same append settles it: 10, 20, 40 ms …, at most 1 s apart, give or take 20 %.
- */
-export const send = (store: EventStore["Service"], append: Append): Effect.Effect<Status, StoreUnavailable> =>
-  Effect.suspend(() => {
-    let lost = false
-    return store.append([append]).pipe(
-      Effect.map(([status]) => status!),
-      Effect.tapError((error) => Effect.sync(() => (lost ||= error._tag === "AppendLost"))),
-      Effect.retry({ schedule: again, while: () => lost }),
-      Effect.catchTag("AppendLost", Effect.die)
-    )
+/** Has the forming batch written as soon as the one before it is. */
+export const submit = (self: Registration, resident: Resident, work: Work): void => {
+  if (work.queued || work.writing !== undefined || work.forming === undefined) return
+  work.queued = true
+  self.groups.submit({
+    begin: () => depart(self, resident, work),
+    settle: (outcome) => settle(self, resident, work, outcome)
   })
-
-const again = Schedule.jittered(Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("1 second")]))
-
-/** A store that owns its log alone knows at once whether the state is current. */
-const isCurrent = (self: Registration, { stream }: Envelope, { version }: Folded): boolean =>
-  self.sources.events.versionNow?.(stream) === version
-
-/** A verdict with the receipt that it leaves, if its command has an id. */
-export interface Recorded {
-  readonly _tag: "Recorded"
-  readonly verdict: Recordable
-  readonly receipts: ReadonlyArray<NewReceipt>
 }
 
-/** Encodes the outcome of a command. What its schema or the log does not admit makes another verdict of it. */
-export const record = (
-  { command, identity }: Envelope,
-  verdict: Verdict
-): Recorded | Exclude<Verdict, Recordable> => {
-  if (verdict._tag === "Died" || verdict._tag === "Refused") return verdict
-  if (identity === undefined || command === undefined) return { _tag: "Recorded", verdict, receipts: [] }
-  const outcome = Outcome.encode(command, verdict)
-  if (Result.isFailure(outcome)) {
-    return outcome.failure instanceof TypeError
-      ? { _tag: "Died", cause: Cause.die(outcome.failure) }
-      : { _tag: "Refused", reason: outcome.failure }
+/** The batch leaves. Until now it was certain that nothing of it is written: who gave up waiting is left behind. */
+const depart = (self: Registration, resident: Resident, work: Work): Append | undefined => {
+  if (resident.work !== work) return undefined
+  work.queued = false
+  if (work.forming?.entries.some(({ envelope }) => isGivenUp(self, envelope))) {
+    takeApart(work)
+    wake(work)
+    return undefined
   }
-  const events = verdict._tag === "Decided" ? verdict.events.length : 0
-  return { _tag: "Recorded", verdict, receipts: [{ ...identity, events, through: events, outcome: outcome.success }] }
+  const batch = work.forming
+  if (batch === undefined) return undefined
+  work.writing = batch
+  work.forming = undefined
+  for (const { envelope } of batch.entries) envelope.stage = "begun"
+  return Batch.append(batch, resident.stream, self.nextEventId)
 }
 
-/** The first answer to a command that was carried out before. */
-export const repeated = (envelope: Envelope, receipts: ReadonlyArray<Receipt>): Answer => {
-  const { commandId, hash } = envelope.identity!
-  const receipt = receipts.find((found) => found.commandId === commandId)!
-  if (receipt.hash !== hash) return failure(new CommandIdReused({ ...where(envelope.stream), commandId }))
-  const decoded = Outcome.decode(envelope.command!, receipt)
-  if (Result.isSuccess(decoded)) return decoded.success
-  return failure(
-    new StreamUnreadable({
-      ...where(envelope.stream),
-      version: receipt.version,
-      type: `outcome of "${envelope.command!.tag}"`,
-      problem: decoded.failure
-    })
-  )
+const isGivenUp = (self: Registration, envelope: Envelope): boolean => {
+  if (envelope.stage !== "waiting") return envelope.stage === "answered"
+  return envelope.deadlineMillis !== undefined && isOverdue(envelope, elapsedMillis(self.clock))
 }
 
-const reply = (verdict: Recordable, written: Pick<Receipt, "version" | "position">): Answer =>
-  verdict._tag === "Rejected"
-    ? Exit.fail(verdict.error)
-    : Exit.succeed({
-      reply: verdict.decision.reply,
-      version: written.version,
-      position: written.position,
-      duplicate: false
-    })
+/** What the answers are, once everything is in order for whoever hears them and sends again. */
+type Answers = ReadonlyArray<readonly [Envelope, Answer]>
 
-const conflictOf = ({ expected, stream }: Write, actual: number) =>
-  new VersionConflict({ ...where(stream), expected, actual })
+/**
+ * The store has answered. What was decided ahead leaves next if this went well, and is decided again if it did not;
+ * a defect on the way ends the fiber, and its supervisor sees to the rest.
+ */
+const settle = (self: Registration, resident: Resident, work: Work, outcome: Groups.Outcome): void => {
+  const batch = work.writing
+  if (resident.work !== work || batch === undefined) return
+  try {
+    const answers = conclude(self, resident, work, batch, outcome)
+    submit(self, resident, work)
+    work.answering = true
+    for (const [envelope, given] of answers) finish(self, resident, work, envelope, given)
+  } catch (error) {
+    work.broken = Cause.die(error)
+  }
+  work.answering = false
+  wake(work)
+}
 
-const nothing = { events: [], also: [] } as const
+const conclude = (
+  self: Registration,
+  resident: Resident,
+  work: Work,
+  batch: Batch.Batch,
+  outcome: Groups.Outcome
+): Answers => {
+  if (Exit.isSuccess(outcome)) return conclusions(self, resident, work, batch, outcome.value)
+  const error = Cause.findErrorOption(outcome.cause)
+  if (error._tag === "None") {
+    work.broken = outcome.cause as Cause.Cause<never>
+    return []
+  }
+  work.writing = undefined
+  takeApart(work)
+  return batch.entries.map(({ envelope }) => [envelope, failure(error.value)])
+}
+
+const conclusions = (
+  self: Registration,
+  resident: Resident,
+  work: Work,
+  batch: Batch.Batch,
+  status: Status
+): Answers => {
+  work.writing = undefined
+  switch (status._tag) {
+    case "Committed":
+      return committed(self, resident, batch, status.writes[0]!)
+    case "Duplicate":
+      return isMarked(batch, status.receipts)
+        ? committed(self, resident, batch, { version: batch.base.version, position: undefined })
+        : repeated(resident, work, batch, status.receipts)
+    case "Conflict":
+      return overtaken(self, resident, work, batch, conflictOf(batch, resident, status))
+    case "Refused":
+      if (batch.entries.length === 1) return refused(work, batch, failure(status.reason))
+      // Each by itself, so that only the one at fault is refused.
+      for (const { envelope } of batch.entries) envelope.alone = true
+      takeApart(work, batch.entries.map(({ envelope }) => envelope))
+      return []
+  }
+}
+
+const committed = (self: Registration, resident: Resident, batch: Batch.Batch, written: Written): Answers => {
+  if (batch.events.length > 0) {
+    resident.folded = batch.tip
+    Snapshots.request(self, resident, batch.base.version)
+  }
+  return batch.entries.map((entry) => [
+    entry.envelope,
+    reply(entry.verdict, Batch.versionOf(batch, entry), positionOf(batch, entry, written))
+  ])
+}
+
+/** Of the command's last event: positions in one append follow each other. */
+const positionOf = (
+  { events }: Batch.Batch,
+  entry: Batch.Entry,
+  { position }: Written
+): bigint | undefined =>
+  entry.events === 0 || position === undefined ? undefined : position - BigInt(events.length - entry.through)
+
+const isMarked = ({ mark }: Batch.Batch, receipts: ReadonlyArray<Receipt>): boolean =>
+  mark !== undefined && receipts.some(({ commandId }) => commandId === mark)
+
+/** Some were carried out before, here or elsewhere; the others are decided again without them. */
+const repeated = (
+  resident: Resident,
+  work: Work,
+  batch: Batch.Batch,
+  receipts: ReadonlyArray<Receipt>
+): Answers => {
+  const found = new Map(receipts.map((receipt) => [receipt.commandId, receipt]))
+  const receiptOf = ({ identity }: Envelope) => identity && found.get(identity.commandId)
+  const envelopes = batch.entries.map(({ envelope }) => envelope)
+  resident.stale ||= receipts.some(({ version }) => version > batch.base.version)
+  takeApart(work, envelopes.filter((envelope) => receiptOf(envelope) === undefined))
+  return envelopes.flatMap((envelope) => {
+    const receipt = receiptOf(envelope)
+    return receipt === undefined ? [] : [[envelope, Outcome.repeated(envelope, receipt)] as const]
+  })
+}
+
+/** Another writer was first: everything is decided again on what there is now, by those who have tries left. */
+const overtaken = (
+  self: Registration,
+  resident: Resident,
+  work: Work,
+  batch: Batch.Batch,
+  conflict: VersionConflict
+): Answers => {
+  resident.stale = true
+  const envelopes = batch.entries.map(({ envelope }) => envelope)
+  for (const envelope of envelopes) envelope.redecisions++
+  const isSpent = ({ redecisions }: Envelope) => redecisions > self.settings.redecisions
+  takeApart(work, envelopes.filter((envelope) => !isSpent(envelope)))
+  return envelopes.filter(isSpent).map((envelope) => [envelope, failure(conflict)])
+}
+
+const refused = (work: Work, { entries }: Batch.Batch, given: Answer): Answers => {
+  takeApart(work)
+  return entries.map(({ envelope }) => [envelope, given])
+}
+
+const conflictOf = (
+  batch: Batch.Batch,
+  { stream }: Resident,
+  { actual, write }: Extract<Status, { readonly _tag: "Conflict" }>
+): VersionConflict => {
+  const other = batch.beside[write - 1]
+  return new VersionConflict({
+    ...where(other?.stream ?? stream),
+    expected: other?.expected ?? batch.base.version,
+    actual
+  })
+}

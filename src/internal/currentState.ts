@@ -5,11 +5,12 @@
 import { Effect, Exit, Random } from "effect"
 import type { CommandFailed, Reason } from "../AggregateHost.ts"
 import { elapsedMillis } from "./elapsed.ts"
-import { type Answer, answer, type Envelope } from "./envelope.ts"
+import type { Answer, Envelope } from "./envelope.ts"
+import { dismiss } from "./finish.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
 import * as Replay from "./replay.ts"
-import type { Resident } from "./resident.ts"
+import type { Resident, Work } from "./resident.ts"
 
 /** The state to decide on. With `ifVersion`, a state of another version is looked up again before it is believed. */
 export const read = Effect.fnUntraced(function*(
@@ -47,6 +48,7 @@ const atFault: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
 export const giveUp = Effect.fnUntraced(function*(
   self: Registration,
   resident: Resident,
+  work: Work,
   failure: CommandFailed
 ): Effect.fn.Return<Answer> {
   const given = Exit.fail(failure)
@@ -58,9 +60,8 @@ export const giveUp = Effect.fnUntraced(function*(
     const delayMillis = Math.min(100 * 2 ** (attempts - 1), 30_000) * (0.8 + 0.4 * (yield* Random.next))
     resident.unreadable = { failure, attempts, retryAtMillis: nowMillis + delayMillis }
   }
-  for (let waiting = Mailbox.take(resident.mailbox); waiting !== undefined; waiting = Mailbox.take(resident.mailbox)) {
-    Mailbox.forget(resident.mailbox, waiting)
-    answer(waiting, given)
+  for (let waiting = Mailbox.take(work.mailbox); waiting !== undefined; waiting = Mailbox.take(work.mailbox)) {
+    dismiss(self, resident, work, waiting, given)
   }
   return given
 })

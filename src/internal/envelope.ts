@@ -34,8 +34,15 @@ export interface Envelope {
   readonly sentAtNanos: bigint
   /** When nobody waits any more, by `elapsedMillis`; undefined while somebody waits without a deadline. */
   deadlineMillis: number | undefined
-  /** "begun" once it has left the mailbox: from then on its outcome may be unknown. */
+  /**
+   * "begun" once its handler runs as an Effect, or its batch has left for the store: from then on its outcome may be
+   * unknown. What is decided and has not left is "waiting" still.
+   */
   stage: "waiting" | "begun" | "answered"
+  /** How often another writer was first. */
+  redecisions: number
+  /** To be decided on committed state, in nobody's company. */
+  alone: boolean
   answer: Answer | undefined
   readonly waiters: Array<(answer: Answer) => void>
 }

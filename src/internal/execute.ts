@@ -2,7 +2,7 @@
  * From the caller to the aggregate: finds or starts it, puts the envelope into its mailbox, and waits for the answer.
  * Everything up to the wait is one synchronous step, so a mailbox cannot go away between finding and offering.
  */
-import { Cause, Context, Effect, Exit, Result, Tracer } from "effect"
+import { Context, Effect, Result, Tracer } from "effect"
 import {
   AskRing,
   CommandFailed,
@@ -11,15 +11,12 @@ import {
   type HandleOptions,
   isCommandFailed,
   MailboxFull,
-  OutcomeUnknown,
   type Reason,
   RuntimeStopping
 } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
-import { serve } from "./aggregateFiber.ts"
 import * as Asking from "./asking.ts"
 import * as Defects from "./defects.ts"
-import { elapsedMillis } from "./elapsed.ts"
 import {
   answer,
   atDeadline,
@@ -27,7 +24,6 @@ import {
   type Deadline,
   type Envelope,
   extendDeadline,
-  failure,
   isOverdue
 } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
@@ -36,6 +32,8 @@ import type { Registration } from "./registration.ts"
 import { where } from "./replay.ts"
 import * as Resident from "./resident.ts"
 import { seal, type Sealed, sealRead } from "./seal.ts"
+import { withdraw } from "./speculation.ts"
+import { start } from "./supervision.ts"
 
 type Answering = Effect.Effect<Commit<unknown>, unknown>
 
@@ -117,7 +115,8 @@ const post = (
   before: Effect.Effect<void> = Effect.void
 ): Answering => {
   const { identity, stream } = envelope
-  const earlier = identity && resident.mailbox.byCommandId?.get(identity.commandId)
+  const { work } = resident
+  const earlier = identity && work?.mailbox.byCommandId?.get(identity.commandId)
   if (earlier !== undefined) {
     if (earlier.identity!.hash !== identity!.hash) {
       return fail(new CommandIdReused({ ...where(stream), commandId: identity!.commandId }))
@@ -125,11 +124,14 @@ const post = (
     extendDeadline(earlier, envelope.deadlineMillis)
     return Effect.map(wait(resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
   }
-  const capacity = self.settings.mailboxCapacity
-  if (!Mailbox.offer(resident.mailbox, envelope, capacity)) {
-    return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
+  if (work === undefined) {
+    start(self, resident, Mailbox.make(envelope), before)
+    return wait(resident, { deadline, envelope })
   }
-  if (!resident.serving) start(self, resident, before)
+  const capacity = self.settings.mailboxCapacity
+  if (Resident.waiting(work) >= capacity) return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
+  Mailbox.offer(work.mailbox, envelope)
+  if (!work.answering) Resident.wake(work)
   return wait(resident, { deadline, envelope })
 }
 
@@ -142,11 +144,11 @@ const wait = (resident: Resident.Resident, { deadline, envelope }: Sealed): Answ
       orElse: () => Effect.suspend(() => expire(resident, envelope, deadline))
     })
 
-/** What still waits in the mailbox when nobody waits for it any more is taken out. */
+/** What still waits here when nobody waits for it any more is taken out. */
 const expire = (resident: Resident.Resident, envelope: Envelope, deadline: Deadline): Answering => {
   const given = atDeadline(envelope, deadline)
   if (envelope.stage === "waiting" && isOverdue(envelope, deadline.atMillis)) {
-    Mailbox.remove(resident.mailbox, envelope)
+    if (resident.work !== undefined) withdraw(resident.work, envelope)
     answer(envelope, given)
   }
   return given
@@ -160,50 +162,6 @@ const residentOf = (self: Registration, stream: StreamId): Resident.Resident | u
   const resident = Resident.make(stream)
   Resident.add(self.residents, resident)
   return resident
-}
-
-/** Starts the fiber that serves a mailbox, and sees to it that nobody waits in vain when it ends otherwise than it should. */
-const start = (self: Registration, resident: Resident.Resident, before: Effect.Effect<void> = Effect.void): void => {
-  Resident.unpark(self.residents, resident)
-  resident.serving = true
-  self.fork(Effect.andThen(before, serve(self, resident))).addObserver((exit) => {
-    if (Exit.isSuccess(exit)) return
-    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)
-    else restart(self, resident, exit.cause)
-  })
-}
-
-/** The runtime stops: what has begun may have been written, what waits was not begun. */
-const abandon = (self: Registration, resident: Resident.Resident): void => {
-  const names = where(resident.stream)
-  settleCurrent(self, resident, failure(new OutcomeUnknown(names)))
-  for (let next = Mailbox.take(resident.mailbox); next !== undefined; next = Mailbox.take(resident.mailbox)) {
-    Mailbox.forget(resident.mailbox, next)
-    answer(next, failure(new RuntimeStopping(names)))
-  }
-}
-
-/**
- * A defect below the handlers, of a store or of the runtime itself: the state is not trusted, the command may have been
- * written, the rest goes on. What happened is for the log alone: it may hold what no caller should see.
- */
-const restart = (self: Registration, resident: Resident.Resident, cause: Cause.Cause<never>): void => {
-  const names = where(resident.stream)
-  self.telemetry.restarted()
-  resident.folded = undefined
-  self.fork(Effect.logError(`The fiber of ${names.aggregate} ${names.id} ended in a defect`, cause))
-  settleCurrent(self, resident, failure(new OutcomeUnknown(names)))
-  if (Mailbox.size(resident.mailbox) > 0) start(self, resident)
-}
-
-const settleCurrent = (self: Registration, resident: Resident.Resident, given: Envelope["answer"] & {}): void => {
-  const envelope = resident.current
-  resident.current = undefined
-  resident.serving = false
-  Resident.park(self.residents, resident, elapsedMillis(self.clock))
-  if (envelope === undefined) return
-  Mailbox.forget(resident.mailbox, envelope)
-  answer(envelope, given)
 }
 
 const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))

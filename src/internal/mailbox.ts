@@ -12,20 +12,32 @@ export interface Mailbox {
   byCommandId: Map<string, Envelope> | undefined
 }
 
-export const make = (): Mailbox => ({ queue: [], head: 0, byCommandId: undefined })
+/** A mailbox with its first command. */
+export const make = (envelope: Envelope): Mailbox => {
+  const mailbox: Mailbox = { queue: [], head: 0, byCommandId: undefined }
+  offer(mailbox, envelope)
+  return mailbox
+}
 
 /** How many commands wait. */
 export const size = (mailbox: Mailbox): number => mailbox.queue.length - mailbox.head
 
-/** Puts a command last; false if `capacity` commands wait already. */
-export const offer = (mailbox: Mailbox, envelope: Envelope, capacity: number): boolean => {
-  if (size(mailbox) >= capacity) return false
+/** Puts a command last. How many may wait is the caller's to say. */
+export const offer = (mailbox: Mailbox, envelope: Envelope): void => {
   mailbox.queue.push(envelope)
   if (envelope.identity !== undefined) {
     mailbox.byCommandId ??= new Map()
     mailbox.byCommandId.set(envelope.identity.commandId, envelope)
   }
-  return true
+}
+
+/** The command that has waited longest, left where it is. */
+export const first = (mailbox: Mailbox): Envelope | undefined => mailbox.queue[mailbox.head]
+
+/** Puts commands that were taken back in front, in their order. */
+export const putBack = (mailbox: Mailbox, envelopes: ReadonlyArray<Envelope>): void => {
+  mailbox.queue.splice(0, mailbox.head, ...envelopes)
+  mailbox.head = 0
 }
 
 /** Takes the command that has waited longest. */

@@ -12,6 +12,8 @@ import { canonical } from "./json.ts"
 /** A command, compiled. */
 export interface CommandPlan {
   readonly tag: string
+  /** A handler that is an Effect may run on a state that is not committed yet. */
+  readonly speculative: boolean
   /** Makes the payload as the schema's constructor does. */
   readonly make: (input: unknown) => Result.Result<unknown, string>
   /** Tells this payload from any other, and from that of another command. */
@@ -73,6 +75,7 @@ const commandPlan = (command: Command.Any): CommandPlan => {
   const schema = schemaText(command.payload)
   return {
     tag: command.tag,
+    speculative: command.speculative,
     make: compileMake(command.payload),
     hash: (value) =>
       Result.map(payload.encode(value), (data) => sha256(`${command.tag}\n${schema}\n${canonical(data)}`)),

@@ -3,7 +3,8 @@
  */
 import type { Clock, Context, Duration, Effect, Fiber } from "effect"
 import type { Defects } from "./defects.ts"
-import type { Plan } from "./plan.ts"
+import type { Groups } from "./groups.ts"
+import type { CommandPlan, Plan } from "./plan.ts"
 import type { Sources } from "./replay.ts"
 import type { Residents } from "./resident.ts"
 import type { Telemetry } from "./telemetry.ts"
@@ -28,12 +29,16 @@ export interface Registration {
   readonly plan: Plan
   readonly settings: Resolved
   readonly sources: Sources
+  /** The way of its appends to the store. */
+  readonly groups: Groups
   /** What handlers may use. */
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
   readonly nextEventId: () => string
   readonly residents: Residents
   readonly capacity: Capacity
+  /** Commands whose handlers were seen to answer at once. */
+  readonly plain: Set<CommandPlan>
   readonly telemetry: Telemetry
   readonly defects: Defects
   /** Runs work beside the callers, supervised: until the registration ends. */

@@ -4,28 +4,47 @@
  * Those who idle form a list in the order in which they fell idle, through the records themselves, so that passivating
  * one costs no search.
  */
+import { type Cause, Effect } from "effect"
 import type { CommandFailed } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
+import type { Batch } from "./batch.ts"
 import type { Envelope } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Folded } from "./replay.ts"
 
+/** What an aggregate has to do, and how far it is. */
+export interface Work {
+  readonly mailbox: Mailbox.Mailbox
+  /** The command that is handled by itself: it wants a load, a look for its receipt, or an Effect to be run. */
+  running: Envelope | undefined
+  /** On its way to the store. */
+  writing: Batch | undefined
+  /** Decided on what `writing` leads to, and still here. */
+  forming: Batch | undefined
+  /** `forming` has a place in the next group. */
+  queued: boolean
+  /** Answers are being given: whoever sends again joins those who were answered before. */
+  answering: boolean
+  /** A defect below the handlers. The fiber ends with it. */
+  broken: Cause.Cause<never> | undefined
+  /** There is something new; `wake` is set while the fiber waits for that. */
+  news: boolean
+  wake: (() => void) | undefined
+  /** The residents whose answers its handler waits for, each as often as it asks. */
+  readonly asks: Array<Resident>
+}
+
 /** One aggregate in memory. */
 export interface Resident {
   readonly stream: StreamId
-  readonly mailbox: Mailbox.Mailbox
-  /** Its state as last seen; undefined before the first load and after a doubt. */
+  /** Its state as last seen, committed; undefined before the first load and after a doubt. */
   folded: Folded | undefined
   /** Whether another writer may have gone on since: look before deciding. */
   stale: boolean
-  /** The command under way. */
-  current: Envelope | undefined
-  /** A fiber serves the mailbox. */
-  serving: boolean
+  /** Undefined while it idles; otherwise a fiber does it. */
+  work: Work | undefined
   /** The stream could not be read: callers learn this at once until `retryAtMillis`. */
   unreadable: { readonly failure: CommandFailed; readonly retryAtMillis: number; readonly attempts: number } | undefined
-  /** The residents whose answers its handler waits for, each as often as it asks. */
-  readonly asks: Array<Resident>
   /** A snapshot is being saved; and another one is due when it is. */
   saving: boolean
   snapshotDue: boolean
@@ -36,19 +55,58 @@ export interface Resident {
 
 export const make = (stream: StreamId): Resident => ({
   stream,
-  mailbox: Mailbox.make(),
   folded: undefined,
   stale: false,
-  current: undefined,
-  serving: false,
+  work: undefined,
   unreadable: undefined,
-  asks: [],
   saving: false,
   snapshotDue: false,
   idleSinceMillis: 0,
   older: undefined,
   newer: undefined
 })
+
+export const makeWork = (mailbox: Mailbox.Mailbox): Work => ({
+  mailbox,
+  running: undefined,
+  writing: undefined,
+  forming: undefined,
+  queued: false,
+  answering: false,
+  broken: undefined,
+  news: false,
+  wake: undefined,
+  asks: []
+})
+
+/** How many commands wait: in the mailbox, or decided and not yet on their way. The first is not counted if it can go. */
+export const waiting = ({ forming, mailbox, running, writing }: Work): number => {
+  const unsent = Mailbox.size(mailbox) + (forming?.entries.length ?? 0)
+  return writing === undefined && running === undefined ? Math.max(0, unsent - 1) : unsent
+}
+
+/** There is no work left, and room may be made at this one's expense. */
+export const retire = (residents: Residents, resident: Resident, nowMillis: number): void => {
+  resident.work = undefined
+  park(residents, resident, nowMillis)
+}
+
+/** Tells the fiber that there is something new. */
+export const wake = (work: Work): void => {
+  work.news = true
+  work.wake?.()
+}
+
+/** The fiber's wait for something new. */
+export const awaitNews = (work: Work): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (work.news) return resume(Effect.void)
+    work.wake = () => {
+      work.wake = undefined
+      resume(Effect.void)
+    }
+    return Effect.sync(() => (work.wake = undefined))
+  })
 
 /** Residents by tenant and id, and those among them that idle. */
 export interface Residents {
@@ -100,7 +158,7 @@ export const unpark = (residents: Residents, resident: Resident): void => {
 
 /** Lets an idle resident go. Looking for work and letting go is one synchronous step, so no command is lost in between. */
 export const passivate = (residents: Residents, resident: Resident): boolean => {
-  if (resident.serving || resident.saving || Mailbox.size(resident.mailbox) > 0) return false
+  if (resident.work !== undefined || resident.saving) return false
   unpark(residents, resident)
   const ofTenant = residents.byTenant.get(resident.stream.tenant)
   ofTenant?.delete(resident.stream.id)

@@ -81,6 +81,8 @@ const sealed = (
       sentAtNanos: clock.monotonicTimeNanosUnsafe(),
       deadlineMillis: atMillis,
       stage: "waiting",
+      redecisions: 0,
+      alone: false,
       answer: undefined,
       waiters: []
     },

@@ -90,7 +90,7 @@ export const tick = (log: MemoryLog, nowMillis: number): number =>
 
 const appendOne = (log: MemoryLog, append: Append, recordedAtMillis: number): Status => {
   const receipts = append.flatMap((write) => repeatedReceipts(log, write))
-  if (receipts.length > 0) return { _tag: "Duplicate", receipts }
+  if (receipts.length > 0) return recognize(log, append) ?? { _tag: "Duplicate", receipts }
   const write = append.findIndex(({ expected, stream }) => !isMet(expected, versionOf(log, stream)))
   if (write >= 0) {
     return recognize(log, append) ?? { _tag: "Conflict", write, actual: versionOf(log, append[write]!.stream) }

@@ -116,7 +116,7 @@ const appendGroup = (
 
 const appendOne = (statements: SqliteStatements, append: Append, cursor: Cursor): Status => {
   const receipts = append.flatMap((write) => repeatedReceipts(statements, write))
-  if (receipts.length > 0) return { _tag: "Duplicate", receipts }
+  if (receipts.length > 0) return recognize(statements, append) ?? { _tag: "Duplicate", receipts }
   const before = append.map(({ stream }) => statements.version(stream))
   const unmet = append.findIndex(({ expected }, index) => !isMet(expected, before[index]!))
   if (unmet >= 0) return recognize(statements, append) ?? { _tag: "Conflict", write: unmet, actual: before[unmet]! }

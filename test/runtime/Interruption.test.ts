@@ -10,6 +10,7 @@ import {
   answerOf,
   deposited,
   fork,
+  forkAtOnce,
   moved,
   start,
   startAccounts,
@@ -94,12 +95,13 @@ it.effect.each([1, 2, 3])(
       const random = randomOf(seed)
       const pause = Effect.suspend(() => Effect.replicateEffect(Effect.yieldNow, random.below(8), { discard: true }))
       yield* always("append", FaultyStore.first(pause))
-      const accounts = yield* startAccounts({ mailboxCapacity: 4 })
+      const accounts = yield* startAccounts({ mailboxCapacity: 2 })
       const callers: Array<Fiber.Fiber<unknown, unknown>> = []
       for (let interrupted = 0; interrupted < 1_000;) {
         const client = accounts.of("a", { commandId: `c${callers.length}` })
         const command = random.below(4) === 0 ? client.withdrawApproved({ cents: 3 }) : client.deposit({ cents: 1 })
-        callers.push(yield* fork(Effect.asVoid(command)))
+        callers.push(yield* forkAtOnce(Effect.asVoid(command)))
+        if (random.below(4) > 0) continue
         const waiting = callers.slice(-10).filter((caller) => caller.pollUnsafe() === undefined)
         if (waiting.length > 0 && random.below(2) === 0) {
           yield* Fiber.interrupt(waiting[random.below(waiting.length)]!)

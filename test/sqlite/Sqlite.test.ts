@@ -68,7 +68,7 @@ describe("a SQLite file", () => {
       }))
       const first = yield* session
       yield* TestClock.adjust("1 day")
-      deepStrictEqual(yield* session, { ...first, status: "Duplicate", isKept: false })
+      deepStrictEqual(yield* session, { ...first, status: "Committed", isKept: false })
       strictEqual(first.found[0].events.length, 3)
       strictEqual(first.found[3]?.version, 2)
     }))

@@ -1,0 +1,69 @@
+/**
+ * Supervision: each aggregate with work has a fiber, and nobody waits in vain when that fiber ends otherwise than it
+ * should.
+ */
+import { Cause, Effect, Exit } from "effect"
+import { OutcomeUnknown, RuntimeStopping } from "../AggregateHost.ts"
+import { serve } from "./aggregateFiber.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import { type Answer, failure } from "./envelope.ts"
+import { dismiss } from "./finish.ts"
+import * as Mailbox from "./mailbox.ts"
+import type { Registration } from "./registration.ts"
+import { where } from "./replay.ts"
+import * as Resident from "./resident.ts"
+import { takeApart } from "./speculation.ts"
+
+/** Starts the fiber that serves a mailbox. */
+export const start = (
+  self: Registration,
+  resident: Resident.Resident,
+  mailbox: Mailbox.Mailbox,
+  before: Effect.Effect<void> = Effect.void
+): void => {
+  Resident.unpark(self.residents, resident)
+  const work = Resident.makeWork(mailbox)
+  resident.work = work
+  self.fork(Effect.andThen(before, serve(self, resident, work))).addObserver((exit) => {
+    if (Exit.isSuccess(exit)) return
+    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident, work)
+    else restart(self, resident, work, exit.cause)
+  })
+}
+
+/** The runtime stops: what has begun may have been written, what waits was not begun. */
+const abandon = (self: Registration, resident: Resident.Resident, work: Resident.Work): void => {
+  const names = where(resident.stream)
+  layDown(self, resident, work, failure(new OutcomeUnknown(names)))
+  const { mailbox } = work
+  for (let next = Mailbox.take(mailbox); next !== undefined; next = Mailbox.take(mailbox)) {
+    dismiss(self, resident, work, next, failure(new RuntimeStopping(names)))
+  }
+}
+
+/**
+ * A defect below the handlers, of a store or of the runtime itself: the state is not trusted, what is under way may
+ * have been written, and a new fiber goes on with what waits.
+ */
+const restart = (
+  self: Registration,
+  resident: Resident.Resident,
+  work: Resident.Work,
+  cause: Cause.Cause<never>
+): void => {
+  const names = where(resident.stream)
+  self.telemetry.restarted()
+  resident.folded = undefined
+  self.fork(Effect.logError(`The fiber of ${names.aggregate} ${names.id} ended in a defect`, cause))
+  layDown(self, resident, work, failure(new OutcomeUnknown(names)))
+  if (resident.work === undefined && Mailbox.size(work.mailbox) > 0) start(self, resident, work.mailbox)
+}
+
+/** Ends the work: what has begun is given this answer, what was decided ahead waits again. */
+const layDown = (self: Registration, resident: Resident.Resident, work: Resident.Work, given: Answer): void => {
+  const begun = work.writing?.entries.map(({ envelope }) => envelope) ?? []
+  if (work.running !== undefined) begun.push(work.running)
+  takeApart(work)
+  if (resident.work === work) Resident.retire(self.residents, resident, elapsedMillis(self.clock))
+  for (const envelope of begun) dismiss(self, resident, work, envelope, given)
+}
