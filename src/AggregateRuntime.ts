@@ -116,7 +116,11 @@ const refuseTaken = ({ registrations }: Capacity, { name }: Definition): Effect.
 
 const waiting = (residents: Resident.Residents): number => {
   let count = 0
-  for (const resident of Resident.all(residents)) count += resident.work === undefined ? 0 : Resident.waiting(resident.work)
+  for (const resident of Resident.all(residents)) {
+    count += resident.work === undefined
+      ? 0
+      : Resident.waiting(resident.work)
+  }
   return count
 }
 

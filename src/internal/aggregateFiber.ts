@@ -4,7 +4,7 @@
  */
 import { Effect, Option, Result } from "effect"
 import { OutcomeUnknown, VersionConflict } from "../AggregateHost.ts"
-import type { Asker } from "./asking.ts"
+import { type Asker, withServices } from "./asking.ts"
 import { submit } from "./commit.ts"
 import * as CurrentState from "./currentState.ts"
 import * as Defects from "./defects.ts"
@@ -17,7 +17,7 @@ import type { Registration } from "./registration.ts"
 import { type Folded, where } from "./replay.ts"
 import { awaitNews, type Resident, type Work } from "./resident.ts"
 import { answerAtOnce, decideWaiting, type Halt, isCommitted, join, judge, type Judged, tip } from "./speculation.ts"
-import { type Verdict, withServices } from "./verdict.ts"
+import type { Verdict } from "./verdict.ts"
 
 /** Serves until nothing waits and nothing is under way. To find that and to fall idle is one synchronous step. */
 export const serve = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> =>

@@ -2,7 +2,7 @@
  * Who waits for whom: a handler that asks another aggregate holds its own up until it is answered. A ring of such waits
  * would last for ever, so the question that closes one is refused.
  */
-import { Context } from "effect"
+import { Context, Effect, References, Tracer } from "effect"
 import type { StreamId } from "../Event.ts"
 import type { Resident } from "./resident.ts"
 
@@ -45,3 +45,19 @@ export const wait = (asker: Resident, asked: Resident): () => void => {
 }
 
 const name = (stream: StreamId): string => `${stream.category} ${stream.id}`
+
+/** The services that a handler's Layer was given, and what it needs of its caller: the span and the log annotations. */
+export const withServices = (
+  services: Context.Context<never>,
+  caller: Context.Context<never>,
+  asker: Asker | undefined
+) =>
+<A>(effect: Effect.Effect<A>): Effect.Effect<A> => {
+  const span = Context.getOption(caller, Tracer.ParentSpan)
+  const own = services.pipe(
+    Context.add(CurrentAsker, asker),
+    Context.add(References.CurrentLogAnnotations, Context.get(caller, References.CurrentLogAnnotations)),
+    Context.add(References.CurrentLogSpans, Context.get(caller, References.CurrentLogSpans))
+  )
+  return Effect.provideContext(effect, span._tag === "Some" ? Context.add(own, Tracer.ParentSpan, span.value) : own)
+}

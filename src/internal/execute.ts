@@ -17,15 +17,7 @@ import {
 import type { StreamId } from "../Event.ts"
 import * as Asking from "./asking.ts"
 import * as Defects from "./defects.ts"
-import {
-  answer,
-  atDeadline,
-  awaitAnswer,
-  type Deadline,
-  type Envelope,
-  extendDeadline,
-  isOverdue
-} from "./envelope.ts"
+import { answer, atDeadline, awaitAnswer, type Deadline, type Envelope, extendDeadline, isOverdue } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import { makeRoom } from "./passivation.ts"
 import type { Registration } from "./registration.ts"

@@ -8,7 +8,7 @@ import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, answer, type Envelope } from "./envelope.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
-import { type Resident, retire, type Work } from "./resident.ts"
+import { park, type Resident, type Work } from "./resident.ts"
 
 /** Answers a command that was decided, and counts it. */
 export const finish = (
@@ -43,6 +43,6 @@ export const retireIfDone = (self: Registration, resident: Resident, work: Work)
   const { forming, mailbox, running, writing } = work
   if (resident.work !== work) return true
   if (forming !== undefined || writing !== undefined || running !== undefined || Mailbox.size(mailbox) > 0) return false
-  retire(self.residents, resident, elapsedMillis(self.clock))
+  park(self.residents, resident, elapsedMillis(self.clock))
   return true
 }

@@ -79,7 +79,7 @@ const depart = (state: State): void => {
   }
   state.fork(deliver(state.store, group, leave)).addObserver((exit) => {
     leave()
-    if (Exit.isFailure(exit)) for (const { ticket } of group) ticket.settle(Exit.failCause(exit.cause))
+    if (Exit.isFailure(exit)) { for (const { ticket } of group) ticket.settle(Exit.failCause(exit.cause)) }
   })
   schedule(state)
 }

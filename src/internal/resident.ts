@@ -85,12 +85,6 @@ export const waiting = ({ forming, mailbox, running, writing }: Work): number =>
   return writing === undefined && running === undefined ? Math.max(0, unsent - 1) : unsent
 }
 
-/** There is no work left, and room may be made at this one's expense. */
-export const retire = (residents: Residents, resident: Resident, nowMillis: number): void => {
-  resident.work = undefined
-  park(residents, resident, nowMillis)
-}
-
 /** Tells the fiber that there is something new. */
 export const wake = (work: Work): void => {
   work.news = true
@@ -136,8 +130,9 @@ export const add = (residents: Residents, resident: Resident): void => {
   residents.count++
 }
 
-/** It has no work left. */
+/** It has no work left: it idles, and room may be made at its expense. */
 export const park = (residents: Residents, resident: Resident, nowMillis: number): void => {
+  resident.work = undefined
   resident.idleSinceMillis = nowMillis
   resident.older = residents.newest
   if (residents.newest === undefined) residents.oldest = resident

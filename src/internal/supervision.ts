@@ -64,6 +64,6 @@ const layDown = (self: Registration, resident: Resident.Resident, work: Resident
   const begun = work.writing?.entries.map(({ envelope }) => envelope) ?? []
   if (work.running !== undefined) begun.push(work.running)
   takeApart(work)
-  if (resident.work === work) Resident.retire(self.residents, resident, elapsedMillis(self.clock))
+  if (resident.work === work) Resident.park(self.residents, resident, elapsedMillis(self.clock))
   for (const envelope of begun) dismiss(self, resident, work, envelope, given)
 }

@@ -2,13 +2,12 @@
  * A verdict: what a handler's answer means for the stream, with everything encoded and evolved, so that nothing of the
  * user's can fail once the append is under way.
  */
-import { Cause, Context, Effect, Exit, References, Result, Tracer } from "effect"
+import { Cause, Effect, Exit, Result } from "effect"
 import * as Admission from "../Admission.ts"
 import type { HandlerContext } from "../AggregateHost.ts"
 import { type Also, type Decision, isDecision, type Message } from "../Decision.ts"
 import * as Event from "../Event.ts"
 import type { Write } from "../EventStore.ts"
-import { type Asker, CurrentAsker } from "./asking.ts"
 import { problemOf } from "./codec.ts"
 import { type EncodedEvent, type EventCodec, eventCodec, type Plan } from "./plan.ts"
 import { evolve } from "./replay.ts"
@@ -58,22 +57,6 @@ export const decide = (given: Case): Verdict | Effect.Effect<Verdict> => {
   return Effect.isEffect(answer)
     ? Effect.map(Effect.exit(answer as Effect.Effect<unknown, unknown>), judgeExit(given))
     : strayed(given, answer)
-}
-
-/** The services that a handler's Layer was given, and what it needs of its caller: the span and the log annotations. */
-export const withServices = (
-  services: Context.Context<never>,
-  caller: Context.Context<never>,
-  asker: Asker | undefined
-) =>
-<A>(effect: Effect.Effect<A>): Effect.Effect<A> => {
-  const span = Context.getOption(caller, Tracer.ParentSpan)
-  const own = services.pipe(
-    Context.add(CurrentAsker, asker),
-    Context.add(References.CurrentLogAnnotations, Context.get(caller, References.CurrentLogAnnotations)),
-    Context.add(References.CurrentLogSpans, Context.get(caller, References.CurrentLogSpans))
-  )
-  return Effect.provideContext(effect, span._tag === "Some" ? Context.add(own, Tracer.ParentSpan, span.value) : own)
 }
 
 const call = ({ context, plan, tag }: Case): Result.Result<unknown, unknown> => {
