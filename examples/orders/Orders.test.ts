@@ -169,7 +169,7 @@ describe("an order in a repository", () => {
       assert.deepStrictEqual(yield* (yield* Orders).state("order-123"), total)
     }).pipe(Effect.provide(Live)))
 
-  it.effect("is saved at the version that it was loaded at", () =>
+  it.effect("W13: is saved at the version that it was loaded at", () =>
     Effect.gen(function*() {
       const repository = yield* Repository.make(Orders, behavior)
       yield* repository.save("order-123", { expected: 0, events: filled })
@@ -180,7 +180,7 @@ describe("an order in a repository", () => {
       assert.deepStrictEqual(state, { ...total, status: "sent", trackingNumber: "TRK-123" })
     }).pipe(Effect.provide(Live)))
 
-  it.effect("is saved by the first of two who loaded it; the second loads again, and nothing is lost", () =>
+  it.effect("W14: is saved by the first of two who loaded it; the second loads again, and nothing is lost", () =>
     Effect.gen(function*() {
       const repository = yield* Repository.make(Orders, behavior)
       yield* repository.save("order-123", { expected: 0, events: filled })
@@ -221,7 +221,7 @@ describe("an order in a repository", () => {
       assert.strictEqual(yield* (yield* EventStore).head, 3n)
     }).pipe(Effect.provide(Live)))
 
-  it.effect("does not exist before its first event, nor after a first save that was refused", () =>
+  it.effect("W14: does not exist before its first event, nor after a first save that was refused", () =>
     Effect.gen(function*() {
       const repository = yield* Repository.make(Orders, behavior)
       assert.deepStrictEqual(

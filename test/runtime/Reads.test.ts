@@ -227,7 +227,7 @@ for (const [what, range, expected] of ranges) {
 }
 
 it.effect(
-  "shows a history over several pages, both ways, without hole or repeat",
+  "W15: shows a history over several pages, both ways, without hole or repeat",
   Effect.fnUntraced(function*() {
     for (let page = 0; page < 5; page++) yield* foreign("a", ...Array.from({ length: 700 }, () => deposited(1)))
     const accounts = yield* startAccounts()

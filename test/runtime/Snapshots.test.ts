@@ -57,7 +57,7 @@ it.effect(
 )
 
 it.effect(
-  "keeps a snapshot also when a commit crosses a multiple without meeting it",
+  "W15: keeps a snapshot also when a commit crosses a multiple without meeting it",
   Effect.fnUntraced(function*() {
     const accounts = yield* startBatching(2, { snapshotEvery: 3 })
     yield* accounts.of("a").touch()
@@ -179,7 +179,7 @@ it.effect(
 
 const doubts: ReadonlyArray<readonly [string, (snapshot: Snapshot) => Snapshot]> = [
   ["that other code has folded", (snapshot) => ({ ...snapshot, fingerprint: sha256("other") })],
-  ["whose checksum is wrong", (snapshot) => ({ ...snapshot, state: "{\"balanceCents\":999}" })],
+  ["whose checksum is wrong (W15)", (snapshot) => ({ ...snapshot, state: "{\"balanceCents\":999}" })],
   ["that is newer than its stream", (snapshot) => ({ ...snapshot, version: 9 })],
   ["that is no JSON", (snapshot) => ({ ...snapshot, state: "{", checksum: sha256("{") })],
   [

@@ -26,6 +26,8 @@ const refused: Readonly<Record<string, string>> = {
   PayloadMissing: "Expected 1 arguments, but got 0.",
   Thenable:
     "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
+  UncheckedSave:
+    "Property 'expected' is missing in type '{ events: { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }[]; }' but required in type 'Save<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",
   UndeclaredError: "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
   WrongReply:
     "Property 'totalCents' is missing in type '{ total: number; }' but required in type '{ readonly totalCents: number; }'."
