@@ -54,7 +54,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       groups,
       services: withoutSpan(aggregate.services),
       clock,
-      nextEventId,
+      nextEventId: () => nextEventId(clock.currentTimeMillisUnsafe()),
       residents,
       capacity,
       plain: new Set(),

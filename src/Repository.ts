@@ -2,7 +2,7 @@
  * Loading and saving aggregates without a live actor: for scripts, imports and repairs, where one process works through
  * streams by itself. A save names the version that it was decided on, so it never overwrites another writer's.
  */
-import { Effect, Result } from "effect"
+import { Clock, Effect, Result } from "effect"
 import { admitMetadata, InputInvalid, LimitExceeded, limits } from "./Admission.ts"
 import type { BehaviorOf, ServiceClass } from "./Aggregate.ts"
 import { CommandFailed, type Reason, VersionConflict } from "./AggregateHost.ts"
@@ -119,7 +119,9 @@ export const make = Effect.fnUntraced(function*<
 ): Effect.fn.Return<Repository<S["Type"], Ev["Type"]>, never, EventStore | SnapshotStore> {
   const plan = Plan.make(aggregate.definition, untyped(behavior))
   const sources = { events: yield* EventStore, snapshots: yield* SnapshotStore }
-  const nextEventId = yield* NextEventId
+  const clock = yield* Clock.Clock
+  const makeEventId = yield* NextEventId
+  const nextEventId = () => makeEventId(clock.currentTimeMillisUnsafe())
   const streamOf = (id: string, { tenant = defaultTenant }: InTenant = {}) =>
     named({ tenant, category: aggregate.definition.name, id })
 

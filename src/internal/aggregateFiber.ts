@@ -33,13 +33,18 @@ export const serve = (self: Registration, resident: Resident, work: Work): Effec
 /** Does what can be done at once; what is left has to be waited for. Undefined: nothing is, or another fiber serves. */
 const turn = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> | undefined => {
   if (work.broken !== undefined) return Effect.failCause(work.broken)
-  if (resident.work !== work) return undefined
+  if (resident.work !== work) return leave(resident, work)
   work.news = false
   const halt = decideWaiting(self, resident, work)
   submit(self, resident, work)
   if (halt._tag === "Alone") return handle(self, resident, work, halt)
   if (halt._tag === "Pause") return Effect.yieldNow
-  return retireIfDone(self, resident, work) ? undefined : awaitNews(work)
+  return retireIfDone(self, resident, work) ? leave(resident, work) : awaitNews(work)
+}
+
+/** The fiber ends. */
+const leave = (resident: Resident, work: Work): undefined => {
+  if (resident.lingering === work) resident.lingering = undefined
 }
 
 /** What one command by itself leads to: a batch to be written, an answer, or another try. */

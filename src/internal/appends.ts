@@ -23,13 +23,13 @@ const refuseAppend = (append: Append, taken: ReadonlySet<string>): Refusal | und
   if (append.length > limits.appendWritesMax) {
     return new LimitExceeded({ what: "the append", actual: append.length, max: limits.appendWritesMax, unit: "writes" })
   }
-  const own = new Set<string>()
+  const own = append.length === 1 ? undefined : new Set<string>()
   for (const write of append) {
     const reason = refuseWrite(write)
     if (reason !== undefined) return reason
     const key = keyOf(write.stream)
-    if (taken.has(key) || own.has(key)) return streamTwice
-    own.add(key)
+    if (taken.has(key) || own?.has(key)) return streamTwice
+    own?.add(key)
   }
   return undefined
 }
@@ -39,7 +39,8 @@ const refuseWrite = ({ events, expected, receipts, stream }: Write): Refusal | u
   if (events.length > limits.writeEventsMax) {
     return new LimitExceeded({ what, actual: events.length, max: limits.writeEventsMax, unit: "events" })
   }
-  const bytes = events.reduce((sum, event) => sum + event.bytes, 0)
+  let bytes = 0
+  for (const event of events) bytes += event.bytes
   if (bytes > limits.writeBytesMax) {
     return new LimitExceeded({ what, actual: bytes, max: limits.writeBytesMax, unit: "bytes" })
   }
@@ -82,8 +83,8 @@ const isCount = (count: number): boolean => Number.isSafeInteger(count) && count
 
 const streamTwice = new InputInvalid({ what: "the append", problem: "its stream is already in the group" })
 
-// Names may hold any separator, so the key is a JSON array of them.
-const keyOf = ({ category, id, tenant }: StreamId): string => JSON.stringify([tenant, category, id])
+// No name that is admitted holds a NUL, so this is one key for one stream.
+const keyOf = ({ category, id, tenant }: StreamId): string => `${tenant}\0${category}\0${id}`
 
 /** Whether a stream that holds `version` events is as a write expects it. */
 export const isMet = (expected: Write["expected"], version: number): boolean => {

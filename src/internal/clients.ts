@@ -20,9 +20,16 @@ interface Bound {
 
 /** The maker of the clients of one definition; they share a prototype. */
 export const make = ({ commands }: Definition, execute: Hosted["execute"]) => {
-  const prototype = {}
+  class Client implements Bound {
+    readonly [streamKey]: StreamId
+    readonly [optionsKey]: Options
+    constructor(stream: StreamId, options: Options) {
+      this[streamKey] = stream
+      this[optionsKey] = options
+    }
+  }
   for (const command of commands) {
-    Object.defineProperty(prototype, command.tag, {
+    Object.defineProperty(Client.prototype, command.tag, {
       enumerable: true,
       get(this: Bound) {
         const { [optionsKey]: options, [streamKey]: stream } = this
@@ -33,6 +40,5 @@ export const make = ({ commands }: Definition, execute: Hosted["execute"]) => {
       }
     })
   }
-  return (stream: StreamId, options: Options): object =>
-    Object.create(prototype, { [streamKey]: { value: stream }, [optionsKey]: { value: options } })
+  return (stream: StreamId, options: Options): object => new Client(stream, options)
 }

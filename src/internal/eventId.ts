@@ -1,11 +1,56 @@
 /**
- * Where event ids come from: version 7 UUIDs, so that ids sort by time. A reference, so that a simulation can make the
- * same ids from the same seed.
+ * Where event ids come from: version 7 UUIDs (RFC 9562), so that ids sort by time. A reference, so that a simulation can
+ * make the same ids from the same seed.
+ *
+ * The library's maker asks the system for randomness each time, which was a third of a command's cost; ours asks for 512
+ * ids at once.
  */
 import { Context } from "effect"
 import { SecureRandom } from "effect/crypto"
 
-/** Makes the id of the next event. */
-export const NextEventId = Context.Reference<() => string>("varve/NextEventId", {
-  defaultValue: () => () => SecureRandom.uuidV7Unsafe()
+/** Makes the id of the next event. Ids of one process sort in the order in which they were made. */
+export const NextEventId = Context.Reference<(nowMillis: number) => string>("varve/NextEventId", {
+  defaultValue: () => makeIds()
 })
+
+const poolIds = 512
+const bytesPerId = 8
+
+/** 48 bits of time, a counter of 42 bits that begins anywhere in its lower half each millisecond, 32 random bits. */
+const makeIds = (): (nowMillis: number) => string => {
+  let pool: DataView = new DataView(new ArrayBuffer(0))
+  let at = 0
+  let millis = -1
+  let time = ""
+  let high = 0
+  let low = 0
+  const begin = (nowMillis: number) => {
+    millis = nowMillis
+    const text = hex(nowMillis, 12)
+    time = `${text.slice(0, 8)}-${text.slice(8)}`
+    high = pool.getUint32(at) & 0x7ff
+    low = pool.getUint32(at) >>> 2
+  }
+  return (nowMillis) => {
+    if (at >= pool.byteLength) {
+      pool = new DataView(SecureRandom.randomBytesUnsafe(poolIds * bytesPerId).buffer)
+      at = 0
+    }
+    const now = Math.trunc(nowMillis)
+    if (now > millis) begin(now)
+    else if (++low > 0x3fff_ffff) {
+      low = 0
+      // The clock stands still or went back, and 2^41 ids were made meanwhile: time goes on without it.
+      if (++high > 0xfff) begin(millis + 1)
+    }
+    const random = pool.getUint32(at + 4)
+    at += bytesPerId
+    const middle = hex(low, 8)
+    return `${time}-7${hex(high, 3)}-${variant(low)}${middle.slice(1, 4)}-${middle.slice(4)}${hex(random, 8)}`
+  }
+}
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
+
+/** The two top bits of the low half are the variant's. */
+const variant = (low: number): string => hex(0x8 | (low >>> 28), 1)

@@ -25,7 +25,7 @@ import { where } from "./replay.ts"
 import * as Resident from "./resident.ts"
 import { seal, type Sealed, sealRead } from "./seal.ts"
 import { withdraw } from "./speculation.ts"
-import { start } from "./supervision.ts"
+import { begin } from "./supervision.ts"
 
 type Answering = Effect.Effect<Commit<unknown>, unknown>
 
@@ -37,10 +37,39 @@ export const execute = (
   payload: unknown,
   options: HandleOptions
 ): Answering =>
-  traced(self, stream, tag)(Effect.withFiber(({ context }) => {
-    const sealed = seal(self.plan, stream, tag, payload, options, { clock: self.clock, context })
-    return Result.isFailure(sealed) ? fail(sealed.failure) : send(self, sealed.success)
-  }))
+  Effect.withFiber(({ context }) => {
+    const isTraced = Context.getOrUndefined(context, Tracer.ParentSpan) !== undefined
+    return isTraced ? traced(self, stream, tag, payload, options) : carryOut(self, stream, tag, payload, options, context)
+  })
+
+/** A span only where the caller has one: it covers the wait, and the handler's spans hang below it. */
+const traced = (
+  self: Registration,
+  stream: StreamId,
+  tag: string,
+  payload: unknown,
+  options: HandleOptions
+): Answering =>
+  Effect.withSpan(
+    Effect.withFiber(({ context }) => carryOut(self, stream, tag, payload, options, context)),
+    `${self.plan.definition.name}.${tag}`,
+    {
+      attributes: { "varve.aggregate": stream.category, "varve.id": stream.id, "varve.tenant": stream.tenant },
+      captureStackTrace: false
+    }
+  )
+
+const carryOut = (
+  self: Registration,
+  stream: StreamId,
+  tag: string,
+  payload: unknown,
+  options: HandleOptions,
+  context: Context.Context<never>
+): Answering => {
+  const sealed = seal(self.plan, stream, tag, payload, options, { clock: self.clock, context })
+  return Result.isFailure(sealed) ? fail(sealed.failure) : send(self, sealed.success)
+}
 
 /** The state, true of the stream at the moment of the answer. */
 export const read = (self: Registration, stream: StreamId): Effect.Effect<unknown, CommandFailed> =>
@@ -52,17 +81,6 @@ export const read = (self: Registration, stream: StreamId): Effect.Effect<unknow
       onSuccess: ({ reply }) => Effect.succeed(reply)
     })
   })
-
-/** A span only where the caller has one: it covers the wait, and the handler's spans hang below it. */
-const traced = (self: Registration, stream: StreamId, tag: string) => (answering: Answering): Answering =>
-  Effect.withFiber(({ context }) =>
-    Context.getOption(context, Tracer.ParentSpan)._tag === "None"
-      ? answering
-      : Effect.withSpan(answering, `${self.plan.definition.name}.${tag}`, {
-        attributes: { "varve.aggregate": stream.category, "varve.id": stream.id, "varve.tenant": stream.tenant },
-        captureStackTrace: false
-      })
-  )
 
 const send = (self: Registration, sealed: Sealed): Answering => {
   const { envelope } = sealed
@@ -117,7 +135,7 @@ const post = (
     return Effect.map(wait(resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
   }
   if (work === undefined) {
-    start(self, resident, Mailbox.make(envelope), before)
+    begin(self, resident, envelope, before)
     return wait(resident, { deadline, envelope })
   }
   const capacity = self.settings.mailboxCapacity

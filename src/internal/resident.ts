@@ -43,6 +43,8 @@ export interface Resident {
   stale: boolean
   /** Undefined while it idles; otherwise a fiber does it. */
   work: Work | undefined
+  /** Work that is done, and whose fiber is still there: new work that comes at once goes to it. */
+  lingering: Work | undefined
   /** The stream could not be read: callers learn this at once until `retryAtMillis`. */
   unreadable: { readonly failure: CommandFailed; readonly retryAtMillis: number; readonly attempts: number } | undefined
   /** A snapshot is being saved; and another one is due when it is. */
@@ -58,6 +60,7 @@ export const make = (stream: StreamId): Resident => ({
   folded: undefined,
   stale: false,
   work: undefined,
+  lingering: undefined,
   unreadable: undefined,
   saving: false,
   snapshotDue: false,
@@ -132,6 +135,7 @@ export const add = (residents: Residents, resident: Resident): void => {
 
 /** It has no work left: it idles, and room may be made at its expense. */
 export const park = (residents: Residents, resident: Resident, nowMillis: number): void => {
+  resident.lingering = resident.work
   resident.work = undefined
   resident.idleSinceMillis = nowMillis
   resident.older = residents.newest

@@ -31,44 +31,61 @@ export const seal = (
   input: unknown,
   options: HandleOptions,
   surroundings: Surroundings
-): Result.Result<Sealed, Reason> =>
-  Result.gen(function*() {
-    const command = plan.commands.get(tag)
-    if (command === undefined || !Object.hasOwn(plan.behavior.handlers, tag)) {
-      return yield* Result.fail(new HandlerMissing({ ...where(stream), name: tag }))
-    }
-    yield* refuseNames(stream)
-    const payload = yield* invalid(`the payload of "${tag}"`, command.make(input))
-    const identity = yield* identify(command, payload, options.commandId)
-    yield* refuseVersion("ifVersion", options.ifVersion)
-    const values = options.metadata === undefined ? {} : options.metadata
-    const json = yield* admitMetadata(withCause(values, options.commandId))
-    const deadline = yield* readDeadline(options.deadline)
-    return sealed(
-      stream,
-      { command, payload, identity, ifVersion: options.ifVersion, metadata: { values, json } },
-      deadline,
-      surroundings
-    )
-  })
+): Result.Result<Sealed, Reason> => {
+  const command = plan.commands.get(tag)
+  if (command === undefined || !Object.hasOwn(plan.behavior.handlers, tag)) {
+    return Result.fail(new HandlerMissing({ ...where(stream), name: tag }))
+  }
+  const names = refuseNames(stream)
+  if (Result.isFailure(names)) return Result.fail(names.failure)
+  const payload = command.make(input)
+  if (Result.isFailure(payload)) return invalid(`the payload of "${tag}"`, payload.failure)
+  return saysNothing(options)
+    ? Result.succeed(sealed(stream, command, payload.success, plain, undefined, surroundings))
+    : sealWith(stream, command, payload.success, options, surroundings)
+}
+
+const sealWith = (
+  stream: StreamId,
+  command: CommandPlan,
+  payload: unknown,
+  { commandId, deadline, ifVersion, metadata = {} }: HandleOptions,
+  surroundings: Surroundings
+): Result.Result<Sealed, Reason> => {
+  const identity = identify(command, payload, commandId)
+  if (Result.isFailure(identity)) return Result.fail(identity.failure)
+  const expected = refuseVersion("ifVersion", ifVersion)
+  if (Result.isFailure(expected)) return Result.fail(expected.failure)
+  const json = admitMetadata(withCause(metadata, commandId))
+  if (Result.isFailure(json)) return Result.fail(json.failure)
+  const duration = readDeadline(deadline)
+  if (Result.isFailure(duration)) return Result.fail(duration.failure)
+  const said: Said = { identity: identity.success, ifVersion, metadata: { values: metadata, json: json.success } }
+  return Result.succeed(sealed(stream, command, payload, said, duration.success, surroundings))
+}
 
 /** The envelope of a validated read. */
 export const sealRead = (stream: StreamId, surroundings: Surroundings): Result.Result<Sealed, Reason> =>
-  Result.map(refuseNames(stream), () => sealed(stream, reading, undefined, surroundings))
+  Result.map(refuseNames(stream), () => sealed(stream, undefined, undefined, plain, undefined, surroundings))
 
-type Contents = Pick<Envelope, "command" | "payload" | "identity" | "ifVersion" | "metadata">
+/** What the options of a command say of it. */
+type Said = Pick<Envelope, "identity" | "ifVersion" | "metadata">
 
-const reading: Contents = {
-  command: undefined,
-  payload: undefined,
+/** Nothing. */
+const plain: Said = {
   identity: undefined,
   ifVersion: undefined,
   metadata: { values: {}, json: { text: "{}", bytes: 2 } }
 }
 
+const saysNothing = ({ commandId, deadline, ifVersion, metadata }: HandleOptions): boolean =>
+  commandId === undefined && deadline === undefined && ifVersion === undefined && metadata === undefined
+
 const sealed = (
   stream: StreamId,
-  contents: Contents,
+  command: CommandPlan | undefined,
+  payload: unknown,
+  { identity, ifVersion, metadata }: Said,
   deadline: Duration.Duration | undefined,
   { clock, context }: Surroundings
 ): Sealed => {
@@ -76,7 +93,11 @@ const sealed = (
   return {
     envelope: {
       stream,
-      ...contents,
+      command,
+      payload,
+      identity,
+      ifVersion,
+      metadata,
       context,
       sentAtNanos: clock.monotonicTimeNanosUnsafe(),
       deadlineMillis: atMillis,
@@ -110,10 +131,10 @@ const identify = (
   if (commandId === undefined) return Result.succeed(undefined)
   const refusal = refuseName("the command id", commandId)
   if (refusal !== undefined) return Result.fail(refusal)
-  return Result.map(
-    invalid(`the payload of "${command.tag}"`, command.hash(payload)),
-    (hash) => ({ commandId, hash })
-  )
+  const hash = command.hash(payload)
+  return Result.isFailure(hash)
+    ? invalid(`the payload of "${command.tag}"`, hash.failure)
+    : Result.succeed({ commandId, hash: hash.success })
 }
 
 /** An event says which command caused it, unless its sender knows better. */
@@ -133,5 +154,5 @@ const readDeadline = (deadline: Duration.Input | undefined): Result.Result<Durat
   return Result.succeed(Duration.isFinite(duration.value) ? duration.value : undefined)
 }
 
-const invalid = <A>(what: string, result: Result.Result<A, string>): Result.Result<A, InputInvalid> =>
-  Result.mapError(result, (problem) => new InputInvalid({ what, problem }))
+const invalid = (what: string, problem: string): Result.Result<never, InputInvalid> =>
+  Result.fail(new InputInvalid({ what, problem }))

@@ -2,7 +2,7 @@
  * Sending a group of appends until its outcome is certain.
  */
 import { Effect, Schedule } from "effect"
-import type { Append, AppendLost, EventStore, Status, StoreUnavailable } from "../EventStore.ts"
+import type { Append, EventStore, Status, StoreUnavailable } from "../EventStore.ts"
 
 /**
  * Once a group was lost it may have been written, so nothing less than an answer to the same group settles it: 10, 20,
@@ -13,18 +13,17 @@ export const send = (
   group: ReadonlyArray<Append>,
   onDoubt: () => void = () => {}
 ): Effect.Effect<ReadonlyArray<Status>, StoreUnavailable> =>
-  Effect.suspend(() => {
-    let lost = false
-    const doubt = (error: AppendLost) => {
-      if (lost) return Effect.void
-      lost = true
-      onDoubt()
-      return Effect.logWarning(`${error.message}. It is sent again until the store answers.`)
-    }
-    return store.append(group).pipe(
-      Effect.tapErrorTag("AppendLost", doubt),
-      Effect.retry({ schedule: again, while: () => lost }),
-      Effect.catchTag("AppendLost", Effect.die)
+  Effect.catchTag(store.append(group), "AppendLost", (lost) => {
+    onDoubt()
+    let isFirst = true
+    const next = Effect.suspend((): ReturnType<typeof store.append> => {
+      if (!isFirst) return store.append(group)
+      isFirst = false
+      return Effect.fail(lost)
+    })
+    return Effect.andThen(
+      Effect.logWarning(`${lost.message}. It is sent again until the store answers.`),
+      Effect.orDie(Effect.retry(next, again))
     )
   })
 

@@ -6,7 +6,7 @@ import { Cause, Effect, Exit } from "effect"
 import { OutcomeUnknown, RuntimeStopping } from "../AggregateHost.ts"
 import { serve } from "./aggregateFiber.ts"
 import { elapsedMillis } from "./elapsed.ts"
-import { type Answer, failure } from "./envelope.ts"
+import { type Answer, type Envelope, failure } from "./envelope.ts"
 import { dismiss } from "./finish.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
@@ -14,8 +14,23 @@ import { where } from "./replay.ts"
 import * as Resident from "./resident.ts"
 import { takeApart } from "./speculation.ts"
 
+/** Gives an idle aggregate work. The fiber that has just done the last does it, if it is still there. */
+export const begin = (
+  self: Registration,
+  resident: Resident.Resident,
+  envelope: Envelope,
+  before: Effect.Effect<void>
+): void => {
+  const { lingering } = resident
+  if (lingering === undefined) return start(self, resident, Mailbox.make(envelope), before)
+  Resident.unpark(self.residents, resident)
+  resident.work = lingering
+  resident.lingering = undefined
+  Mailbox.offer(lingering.mailbox, envelope)
+}
+
 /** Starts the fiber that serves a mailbox. */
-export const start = (
+const start = (
   self: Registration,
   resident: Resident.Resident,
   mailbox: Mailbox.Mailbox,
@@ -25,6 +40,7 @@ export const start = (
   const work = Resident.makeWork(mailbox)
   resident.work = work
   self.fork(Effect.andThen(before, serve(self, resident, work))).addObserver((exit) => {
+    if (resident.lingering === work) resident.lingering = undefined
     if (Exit.isSuccess(exit)) return
     if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident, work)
     else restart(self, resident, work, exit.cause)
@@ -65,5 +81,6 @@ const layDown = (self: Registration, resident: Resident.Resident, work: Resident
   if (work.running !== undefined) begun.push(work.running)
   takeApart(work)
   if (resident.work === work) Resident.park(self.residents, resident, elapsedMillis(self.clock))
+  resident.lingering = undefined
   for (const envelope of begun) dismiss(self, resident, work, envelope, given)
 }
