@@ -39,9 +39,12 @@ const encode = (
 ): Write => {
   const codec = eventCodec(schema)
   const admitted = orThrow(admitMetadata(metadata))
-  const encoded = events.map((event) =>
-    orThrow(make({ ...orThrow(codec.encode(event)), eventId: nextEventId(), metadata: admitted }))
-  )
+  const encoded = events.map((event) => {
+    const data = orThrow(
+      Result.mapError(codec.encode(event), (problem) => `${category} ${id}: ${event._tag}: ${problem}`)
+    )
+    return orThrow(make({ ...data, eventId: nextEventId(), metadata: admitted }))
+  })
   return { stream: { tenant, category, id }, expected, events: encoded, receipts: [] }
 }
 
