@@ -167,7 +167,7 @@ describe("I7: what a caller is told is true when its append", () => {
 
 const append = (cents: number) => [[foreignWrite("a", [deposited(cents)])]] as const
 
-describe("a store's fault", () => {
+describe("fault: one on a store", () => {
   it.effect("that fails before has written nothing; one that fails after has", () =>
     Effect.gen(function*() {
       const store = yield* EventStore
@@ -285,7 +285,7 @@ describe("a store's fault", () => {
 
 // ── scripts, chance, counting
 
-describe("a script", () => {
+describe("fault: a script", () => {
   /** Which of so many reads of the head meet a fault. */
   const metBy = Effect.fnUntraced(function*(count: number) {
     const { head } = yield* EventStore
@@ -351,7 +351,7 @@ describe("a script", () => {
 
   it("by chance, all faults given have their turn, and a probability is one", () => {
     const seen = new Set<string>()
-    const fault = (name: string) => Faults.first(Effect.sync(() => seen.add(name)))
+    const fault = (name: string) => FaultyStore.first(Effect.sync(() => seen.add(name)))
     const either = FaultyStore.sometimes({ probability: 1, seed: 1 }, fault("a"), fault("b"), fault("c"))
     for (let call = 0; call < 50; call++) Effect.runSync(either(Effect.void))
     assert.deepStrictEqual([...seen].sort(), ["a", "b", "c"])

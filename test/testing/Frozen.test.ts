@@ -6,6 +6,7 @@ import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Event from "../../src/Event.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import { freeze } from "../../src/testing/runtime/Frozen.ts"
+import * as Scenario from "../../src/testing/Scenario.ts"
 import * as TestRuntime from "../../src/testing/TestRuntime.ts"
 
 class Address extends Schema.Class<Address>("Address")({ city: Schema.String }) {}
@@ -100,7 +101,7 @@ const mutations: ReadonlyArray<readonly [property: string, mutate: (given: Given
   ["id", (given) => given.id = "c-2"]
 ]
 
-describe("a handler", () => {
+describe("frozen: a handler", () => {
   for (const [property, mutate] of mutations) {
     for (const command of ["add", "ask"] as const) {
       it.effect(`that writes to ${property} ends in a defect that names both ("${command}")`, () =>
@@ -151,7 +152,7 @@ describe("a handler", () => {
     }))
 })
 
-describe("evolve", () => {
+describe("frozen: evolve", () => {
   it.effect("that writes to the state ends in a defect that names it, and nothing is appended", () =>
     Effect.gen(function*() {
       const { defect, events } = yield* outcomeOf({ evolve: (state, { items }) => state.items.push(...items) })
@@ -182,14 +183,33 @@ describe("evolve", () => {
     ))
 })
 
-it.effect("what a caller is given of the state is frozen too", () =>
+it.effect("frozen: what a caller is given of the state is frozen too", () =>
   Effect.gen(function*() {
     const { state } = yield* outcomeOf({})
     assert.isTrue(Object.isFrozen(state.items))
     assert.throws(() => (state as Given).items.push(1), TypeError)
   }))
 
-it.effect("the runtime of production freezes nothing", () => {
+it.effect("frozen: a scenario does the same", () =>
+  Effect.gen(function*() {
+    const behavior = Carts.behavior({
+      initial: initial(),
+      evolve: { ItemAdded: (state) => state },
+      handlers: {
+        add: (given: Given) => {
+          given.state.items.push(1)
+          return Aggregate.decide([])
+        },
+        ask: () => Aggregate.decide([])
+      }
+    })
+    const exit = yield* Effect.exit(Scenario.make(Carts, behavior).given([]).when("add", one))
+    const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    assert.instanceOf(defect, TestRuntime.Mutated)
+    assert.strictEqual(defect.property, "state.items[1] or payload.items[1]")
+  }))
+
+it.effect("frozen: the runtime of production freezes nothing", () => {
   const seen: Array<unknown> = []
   const watching = cartsThat({
     add: ({ metadata, payload, state }) => seen.push(metadata, payload, payload.items, state, state.items)
@@ -201,7 +221,7 @@ it.effect("the runtime of production freezes nothing", () => {
   }).pipe(Effect.provide(watching.pipe(Layer.provide(AggregateRuntime.layer), Layer.provide(Memory.layer))))
 })
 
-describe("freezing", () => {
+describe("frozen: freezing", () => {
   it("leaves Effect's data types as they are, which keep caches, and freezes what they hold", () => {
     const hold = (deep: number) => ({ deep: [deep] })
     const held = [hold(1), hold(2), hold(3)] as const

@@ -24,16 +24,6 @@ export const current: Effect.Effect<Turns> = Effect.map(
 
 const make = (parent: Scheduler.Scheduler): Turns => {
   let ready = 0
-  let run = 0
-  const waiting = new Set<() => void>()
-
-  const done = (): void => {
-    run++
-    if (--ready > 0) return
-    const all = [...waiting]
-    waiting.clear()
-    for (const resume of all) resume()
-  }
 
   const scheduler: Scheduler.Scheduler = {
     executionMode: parent.executionMode,
@@ -47,7 +37,7 @@ const make = (parent: Scheduler.Scheduler): Turns => {
             try {
               task()
             } finally {
-              done()
+              ready--
             }
           }, priority)
         },
@@ -56,21 +46,10 @@ const make = (parent: Scheduler.Scheduler): Turns => {
     }
   }
 
-  const nothingReady = Effect.callback<void>((resume) => {
-    const ended = () => resume(Effect.void)
-    if (ready === 0) return ended()
-    waiting.add(ended)
-    return Effect.sync(() => waiting.delete(ended))
-  })
-
-  /** One turn of the event loop, not counted: what promises have to say they say before it. */
+  /** One turn of the event loop, not counted: what promises have to say they have said by its end. */
   const turn = Effect.callback<void>((resume) => parent.makeDispatcher().scheduleTask(() => resume(Effect.void), 0))
 
-  const stillness: Effect.Effect<void> = Effect.suspend(() => {
-    const before = run
-    const isStill = () => ready === 0 && run === before
-    return Effect.flatMap(Effect.andThen(nothingReady, turn), () => isStill() ? Effect.void : stillness)
-  })
+  const stillness: Effect.Effect<void> = Effect.flatMap(turn, () => ready === 0 ? Effect.void : stillness)
 
   const turns = { scheduler, stillness }
   known.set(scheduler, turns)
