@@ -68,6 +68,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/passivation",
       "internal/drain",
       "internal/eventId",
+      "internal/work",
       "internal/asking",
       "internal/snapshots",
       "internal/finish",

@@ -19,6 +19,7 @@ import * as Reads from "./internal/reads.ts"
 import type { Capacity, Registration, Resolved } from "./internal/registration.ts"
 import * as Resident from "./internal/resident.ts"
 import * as Telemetry from "./internal/telemetry.ts"
+import { WatchWork } from "./internal/work.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 
 /** How a runtime treats all its aggregates together. */
@@ -36,6 +37,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const snapshots = yield* SnapshotStore
   const clock = yield* Clock.Clock
   const nextEventId = yield* NextEventId
+  const watchWork = yield* WatchWork
   const capacity: Capacity = { maxActive, registrations: new Set() }
   const senders = yield* FiberSet.make<void>()
   const groups = Groups.make(events, yield* Effect.updateContext(FiberSet.runtime(senders)<never>(), withoutSpan))
@@ -46,6 +48,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     yield* refuseTaken(capacity, aggregate.definition)
     const settings = resolve(aggregate.settings)
     const fibers = yield* FiberSet.make<void>()
+    watchWork(fibers)
     const residents = Resident.makeResidents()
     const self: Registration = {
       plan: Plan.make(aggregate.definition, aggregate.behavior),

@@ -4,5 +4,6 @@
 import type { Mutant } from "./mutants/mutant.ts"
 import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
+import { testing } from "./mutants/testing.ts"
 
-export const mutants: ReadonlyArray<Mutant> = [...runtime, ...stores]
+export const mutants: ReadonlyArray<Mutant> = [...runtime, ...stores, ...testing]

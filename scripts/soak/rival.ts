@@ -8,10 +8,10 @@ import { Effect, Layer } from "effect"
 import { writeFileSync } from "node:fs"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
+import { randomOf, type Seeded } from "../../src/testing/Seeded.ts"
 import { Accounts, behavior, Supervisor } from "../../test/fixtures/Account.ts"
 import { type Call, type Line, print } from "../../test/fixtures/History.ts"
 import { send } from "../../test/fixtures/Recording.ts"
-import { randomOf, type Seeded } from "../../test/fixtures/Seeded.ts"
 
 const accounts = 20
 const clients = 8

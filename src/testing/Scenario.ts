@@ -2,7 +2,7 @@
  * Given, when, then: tests of an aggregate's decisions without a runtime, a store or a clock.
  *
  * Events go through their schemas on the way, as they will on the way to the log and back, so a scenario also shows
- * that what is decided can be stored.
+ * that what is decided can be stored. What handlers and `evolve` are given is frozen, as on a `TestRuntime`.
  */
 import { Effect, Result } from "effect"
 import { admitMetadata } from "../Admission.ts"
@@ -22,6 +22,7 @@ import * as Plan from "../internal/plan.ts"
 import * as Replay from "../internal/replay.ts"
 import { type Arguments, type ServicesOf, untyped } from "../internal/types.ts"
 import { decide, type Verdict } from "../internal/verdict.ts"
+import { frozen } from "./runtime/Frozen.ts"
 
 /** Where a scenario happens. */
 export interface Setting {
@@ -99,7 +100,8 @@ export const make = <Self, Name extends string, S extends PureCodec, Ev extends 
   aggregate: ServiceClass<Self, Name, S, Ev, C>,
   behavior: BehaviorOf<S["Type"], Ev["Type"], H>
 ): Scenario<S["Type"], Ev["Type"], C, H> => {
-  const plan = Plan.make(aggregate.definition, untyped(behavior))
+  const { definition } = aggregate
+  const plan = Plan.make(definition, frozen(definition.name, untyped(behavior)))
   return {
     given: (events, setting = {}) => {
       const stream = { tenant: setting.tenant ?? defaultTenant, category: plan.definition.name, id: setting.id ?? "id" }

@@ -7,8 +7,8 @@ import * as App from "../../src/cli/App.ts"
 import * as Run from "../../src/cli/Run.ts"
 import * as StatusLine from "../../src/cli/StatusLine.ts"
 import * as Event from "../../src/Event.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as Worker from "../../src/Worker.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import { stores } from "../fixtures/Runtimes.ts"
 
 const TallyEvent = Event.union({ Counted: {} })

@@ -4,8 +4,8 @@ import { Effect, type Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { AskRing, type Reason } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import { answerOf, answersOf, deposited, fork, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
 
 type Script = (accounts: Accounts["Service"], id: string) => Effect.Effect<unknown, unknown>

@@ -10,8 +10,8 @@ import { AggregateHost, type CommandFailed, isCommandFailed, Reason } from "../.
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Command from "../../src/Command.ts"
 import { untyped } from "../../src/internal/types.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answerOf,

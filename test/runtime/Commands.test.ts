@@ -4,8 +4,8 @@ import { Effect, Exit, Layer, Schema } from "effect"
 import * as Aggregate from "../../src/Aggregate.ts"
 import type { AggregateHost } from "../../src/AggregateHost.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { AccountEvent, Accounts, behavior, InsufficientFunds, NotApproved, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   deposited,

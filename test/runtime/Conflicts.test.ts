@@ -3,12 +3,11 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { decide } from "../../src/Aggregate.ts"
 import { VersionConflict } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   deposited,
   foreign,
-  foreignWrite,
   moved,
   reasonOf,
   sharedStores,
@@ -152,9 +151,9 @@ it.effect(
 it.effect(
   "decides up to eleven times, then says who was in the way",
   Effect.fnUntraced(function*() {
-    const { always, inner } = yield* FaultyStore.FaultyStore
+    const { always, overtakenBy } = yield* FaultyStore.FaultyStore
     const { accounts, counted } = yield* startCounting()
-    yield* always("append", FaultyStore.overtakenBy(inner, [foreignWrite("a", [deposited(1)])]))
+    yield* always("append", overtakenBy(Accounts.write("a", [deposited(1)])))
     const reason = yield* reasonOf(accounts.of("a").deposit({ cents: 500 }))
     assert.deepStrictEqual(reason, new VersionConflict({ aggregate: "Account", id: "a", expected: 10, actual: 11 }))
     assert.strictEqual(counted.decisions, 11)
@@ -165,11 +164,11 @@ it.effect(
 it.effect(
   "carries a command out at the eleventh decision",
   Effect.fnUntraced(function*() {
-    const { inner, next } = yield* FaultyStore.FaultyStore
+    const { next, overtakenBy } = yield* FaultyStore.FaultyStore
     const { accounts, counted } = yield* startCounting()
     yield* next(
       "append",
-      ...Array.from({ length: 10 }, () => FaultyStore.overtakenBy(inner, [foreignWrite("a", [deposited(1)])]))
+      ...Array.from({ length: 10 }, () => overtakenBy(Accounts.write("a", [deposited(1)])))
     )
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 500 }), { balanceCents: 510 })
     assert.strictEqual(counted.decisions, 11)
@@ -179,9 +178,9 @@ it.effect(
 it.effect(
   "decides a \"no\" as often as a \"yes\" before it gives up",
   Effect.fnUntraced(function*() {
-    const { always, inner } = yield* FaultyStore.FaultyStore
+    const { always, overtakenBy } = yield* FaultyStore.FaultyStore
     const { accounts, counted } = yield* startCounting()
-    yield* always("append", FaultyStore.overtakenBy(inner, [foreignWrite("a", [deposited(1)])]))
+    yield* always("append", overtakenBy(Accounts.write("a", [deposited(1)])))
     const reason = yield* reasonOf(accounts.of("a").touch())
     assert.deepStrictEqual(reason, new VersionConflict({ aggregate: "Account", id: "a", expected: 10, actual: 11 }))
     assert.strictEqual(counted.decisions, 11)
@@ -192,9 +191,9 @@ it.effect.each([0, 1, 3])(
   "decides no more than `redecisions: %i` times again",
   (redecisions) =>
     Effect.gen(function*() {
-      const { always, inner } = yield* FaultyStore.FaultyStore
+      const { always, overtakenBy } = yield* FaultyStore.FaultyStore
       const { accounts, counted } = yield* startCounting({ redecisions })
-      yield* always("append", FaultyStore.overtakenBy(inner, [foreignWrite("a", [deposited(1)])]))
+      yield* always("append", overtakenBy(Accounts.write("a", [deposited(1)])))
       const reason = yield* reasonOf(accounts.of("a").deposit({ cents: 500 }))
       assert.strictEqual(reason._tag, "VersionConflict")
       assert.strictEqual(counted.decisions, redecisions + 1)
@@ -204,9 +203,9 @@ it.effect.each([0, 1, 3])(
 it.effect(
   "goes on deciding on the new state after it has given a command up",
   Effect.fnUntraced(function*() {
-    const { inner, next } = yield* FaultyStore.FaultyStore
+    const { next, overtakenBy } = yield* FaultyStore.FaultyStore
     const { accounts } = yield* startCounting({ redecisions: 0 })
-    yield* next("append", FaultyStore.overtakenBy(inner, [foreignWrite("a", [deposited(1)])]))
+    yield* next("append", overtakenBy(Accounts.write("a", [deposited(1)])))
     yield* reasonOf(accounts.of("a").deposit({ cents: 500 }))
     assert.deepStrictEqual(yield* accounts.of("a").deposit({ cents: 10 }), { balanceCents: 11 })
   }, Effect.provide(stores))

@@ -3,8 +3,8 @@ import { assert, it } from "@effect/vitest"
 import { Context, Effect, Option, References, Tracer } from "effect"
 import { decide } from "../../src/Aggregate.ts"
 import type { HandlerContext } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answerOf,

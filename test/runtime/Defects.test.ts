@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { CommandQuarantined } from "../../src/AggregateHost.ts"
 import { untyped } from "../../src/internal/types.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import {
   type AccountEvent,
   Accounts,
@@ -13,7 +14,6 @@ import {
   MoneyDeposited,
   Supervisor
 } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import { answerOf, deposited, fork, metric, moved, reasonOf, start, stores, tagOf } from "../fixtures/Runtimes.ts"
 
 /** Accounts whose `touch` is as buggy as the test wants it. */

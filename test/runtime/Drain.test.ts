@@ -5,9 +5,9 @@ import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { RuntimeStopping } from "../../src/AggregateHost.ts"
 import type { Settings } from "../../src/AggregateHost.ts"
+import * as FaultySnapshotStore from "../../src/testing/FaultySnapshotStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultySnapshotStore from "../fixtures/FaultySnapshotStore.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answerOf,

@@ -4,7 +4,7 @@ import { Effect, Exit, Schema } from "effect"
 import * as Aggregate from "../../src/Aggregate.ts"
 import * as Event from "../../src/Event.ts"
 import { untyped } from "../../src/internal/types.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { reasonOf, start, startAccounts, stores, tagOf } from "../fixtures/Runtimes.ts"
 
 const PageEvent = Event.union({ PageWritten: { body: Schema.Json } })

@@ -3,8 +3,9 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch } from "effect"
 import { decide } from "../../src/Aggregate.ts"
 import { isCommandFailed } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
+import { randomOf } from "../../src/testing/Seeded.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answerOf,
@@ -17,7 +18,6 @@ import {
   storedIn,
   stores
 } from "../fixtures/Runtimes.ts"
-import { randomOf } from "../fixtures/Seeded.ts"
 
 const points = [
   ["while the stream is read", "readStream", "before"],

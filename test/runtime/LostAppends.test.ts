@@ -3,13 +3,12 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answerOf,
   deposited,
-  foreignWrite,
   fork,
   moved,
   sharedStores,
@@ -20,7 +19,7 @@ import {
   tagOf
 } from "../fixtures/Runtimes.ts"
 
-const { lostAfter, lostBefore, overtakenBy, unavailable } = FaultyStore
+const { lostAfter, lostBefore, unavailable } = FaultyStore
 
 /** With and without a receipt the way back is another one, and must lead to the same. */
 const callers = [["without an id", {}], ["with an id", { commandId: "c" }]] as const
@@ -58,10 +57,10 @@ for (const [caller, options] of callers) {
   it.effect(
     `decides a command ${caller} again when another writer took the place of its lost append`,
     Effect.fnUntraced(function*() {
-      const { inner, next } = yield* FaultyStore.FaultyStore
+      const { next, overtakenBy } = yield* FaultyStore.FaultyStore
       const accounts = yield* startAccounts()
       yield* accounts.of("a").deposit({ cents: 5 })
-      yield* next("append", lostBefore, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
+      yield* next("append", lostBefore, overtakenBy(Accounts.write("a", [deposited(100)])))
       const caller = yield* fork(accounts.of("a", options).withdraw({ cents: 5 }))
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* answerOf(caller), 100)
@@ -72,9 +71,9 @@ for (const [caller, options] of callers) {
   it.effect(
     `recognizes the lost append of a command ${caller} though others have gone on since`,
     Effect.fnUntraced(function*() {
-      const { inner, next } = yield* FaultyStore.FaultyStore
+      const { next, overtakenBy } = yield* FaultyStore.FaultyStore
       const accounts = yield* startAccounts()
-      yield* next("append", lostAfter, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
+      yield* next("append", lostAfter, overtakenBy(Accounts.write("a", [deposited(100)])))
       const caller = yield* fork(accounts.of("a", { ...options, returning: "commit" }).deposit({ cents: 5 }))
       yield* TestClock.adjust("1 second")
       const { position, reply, version } = yield* answerOf(caller)
@@ -102,9 +101,9 @@ for (const [caller, options] of callers) {
   it.effect(
     `decides the "no" to a command ${caller} again when its check was lost and then overtaken`,
     Effect.fnUntraced(function*() {
-      const { inner, next } = yield* FaultyStore.FaultyStore
+      const { next, overtakenBy } = yield* FaultyStore.FaultyStore
       const accounts = yield* startAccounts()
-      yield* next("append", lostBefore, overtakenBy(inner, [foreignWrite("a", [deposited(100)])]))
+      yield* next("append", lostBefore, overtakenBy(Accounts.write("a", [deposited(100)])))
       const caller = yield* fork(accounts.of("a", options).withdraw({ cents: 5 }))
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* answerOf(caller), 95)

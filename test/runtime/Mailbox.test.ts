@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { isCommandFailed, MailboxFull } from "../../src/AggregateHost.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import {
   answerOf,
   answersOf,

@@ -4,10 +4,11 @@ import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { MailboxFull } from "../../src/AggregateHost.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
+import * as FaultySnapshotStore from "../../src/testing/FaultySnapshotStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
+import { randomOf } from "../../src/testing/Seeded.ts"
 import { Accounts, AccountsLive, behavior, Supervisor } from "../fixtures/Account.ts"
 import { Counters, CountersLive } from "../fixtures/Counter.ts"
-import * as FaultySnapshotStore from "../fixtures/FaultySnapshotStore.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   answerOf,
   deposited,
@@ -19,7 +20,6 @@ import {
   startAccounts,
   stores
 } from "../fixtures/Runtimes.ts"
-import { randomOf } from "../fixtures/Seeded.ts"
 
 const active = metric("varve_aggregates_active")
 const passivations = metric("varve_aggregate_passivations_total")

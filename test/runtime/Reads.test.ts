@@ -4,8 +4,8 @@ import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ReadPastEnd } from "../../src/AggregateHost.ts"
 import type { HistoryRange } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import type { Accounts } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   answerOf,
   deposited,

@@ -3,8 +3,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { decide } from "../../src/Aggregate.ts"
 import { CommandIdReused } from "../../src/AggregateHost.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   answerOf,
   answersOf,

@@ -5,9 +5,9 @@ import * as Aggregate from "../../src/Aggregate.ts"
 import type { Settings } from "../../src/AggregateHost.ts"
 import { sha256 } from "../../src/internal/fingerprint.ts"
 import type { Snapshot } from "../../src/SnapshotStore.ts"
+import { FaultySnapshotStore } from "../../src/testing/FaultySnapshotStore.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { AccountEvent, Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import { FaultySnapshotStore } from "../fixtures/FaultySnapshotStore.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   deposited,

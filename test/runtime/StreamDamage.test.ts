@@ -5,8 +5,8 @@ import { TestClock } from "effect/testing"
 import { HandlerMissing, SchemaTooNew, StreamMismatch, StreamUnreadable } from "../../src/AggregateHost.ts"
 import type { StreamPage } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   answersOf,

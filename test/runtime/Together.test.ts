@@ -6,8 +6,8 @@ import * as Aggregate from "../../src/Aggregate.ts"
 import { VersionConflict } from "../../src/AggregateHost.ts"
 import type { Decision } from "../../src/Decision.ts"
 import * as Event from "../../src/Event.ts"
+import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { type AccountEvent, Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
-import * as FaultyStore from "../fixtures/FaultyStore.ts"
 import {
   accountStream,
   deposited,
@@ -133,10 +133,10 @@ for (const [expected, met, unmet] of expectations) {
 it.effect(
   "I1: writes neither when its own stream has gone on, and decides again",
   Effect.fnUntraced(function*() {
-    const { inner, next } = yield* FaultyStore.FaultyStore
+    const { next, overtakenBy } = yield* FaultyStore.FaultyStore
     const accounts = yield* startAccounts()
     yield* accounts.of("a").deposit({ cents: 5 })
-    yield* next("append", FaultyStore.overtakenBy(inner, [foreignWrite("a", [withdrawn(4)])]))
+    yield* next("append", overtakenBy(Accounts.write("a", [withdrawn(4)])))
     const error = yield* Effect.flip(accounts.of("a").transfer({ cents: 3, to: "b" }))
     assert.deepStrictEqual(error, new InsufficientFunds({ balanceCents: 1, requestedCents: 3 }))
     assert.deepStrictEqual([yield* moved("a"), yield* moved("b")], [[5, -4], []])

@@ -11,6 +11,8 @@ const refused: Readonly<Record<string, string>> = {
     "Type 'Promise<Decision<never, void>>' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
   ExtraHandler:
     "Type '() => Decision<never, void>' is not assignable to type '\"no command of this aggregate has this name\"'.",
+  FaultOfAnotherOperation:
+    "Property 'operation' is missing in type 'AppendLost' but required in type 'StoreUnavailable'.",
   ForeignEvent:
     "Property 'carrier' is missing in type '{ readonly _tag: \"MoneyDeposited\"; readonly cents: number; readonly note?: string; }' but required in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }'.",
   ForgottenReply: "Type 'void' is not assignable to type '{ readonly totalCents: number; }'.",
@@ -24,6 +26,7 @@ const refused: Readonly<Record<string, string>> = {
   MissingStore: "Type 'EventStore' is not assignable to type 'never'.",
   OptionAsPayload: "Expected 0 arguments, but got 1.",
   PayloadMissing: "Expected 1 arguments, but got 0.",
+  TestRuntimeMissing: "Type 'TestRuntime' is not assignable to type 'never'.",
   Thenable:
     "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
   UncheckedSave:

@@ -1,7 +1,7 @@
 /**
  * The types that users see, pinned exactly: this file compiles, or they have changed.
  */
-import { Effect, type Layer, type Stream } from "effect"
+import { Effect, Layer, type Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import * as Aggregate from "varve/Aggregate"
 import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
@@ -11,6 +11,9 @@ import type { EventStore, StoreUnavailable } from "varve/EventStore"
 import type * as Memory from "varve/memory/Memory"
 import type { SnapshotStore } from "varve/SnapshotStore"
 import type * as Sqlite from "varve/sqlite/Sqlite"
+import type * as FaultySnapshotStore from "varve/testing/FaultySnapshotStore"
+import type * as FaultyStore from "varve/testing/FaultyStore"
+import * as TestRuntime from "varve/testing/TestRuntime"
 import * as Worker from "varve/Worker"
 import {
   type AlreadyPlaced,
@@ -94,3 +97,43 @@ is<
 
 const worker = Worker.layer({ aggregates: [Asking] })
 is<Equal<typeof worker, Layer.Layer<Orders, never, Carriers | EventStore | SnapshotStore>>>()
+
+// ── tests
+
+is<Equal<typeof TestRuntime.layer, Layer.Layer<TestRuntime.Provided, never, never>>>()
+is<
+  Equal<
+    TestRuntime.Provided,
+    | AggregateHost
+    | EventStore
+    | SnapshotStore
+    | FaultyStore.FaultyStore
+    | FaultySnapshotStore.FaultySnapshotStore
+    | TestRuntime.TestRuntime
+  >
+>()
+is<
+  Equal<
+    ReturnType<typeof TestRuntime.layerOver>,
+    Layer.Layer<TestRuntime.Provided, never, EventStore | SnapshotStore>
+  >
+>()
+is<Equal<typeof FaultyStore.layer, Layer.Layer<EventStore | FaultyStore.FaultyStore, never, EventStore>>>()
+
+const tested = Layer.provideMerge(Asking, TestRuntime.layer)
+is<Equal<typeof tested, Layer.Layer<Orders | TestRuntime.Provided, never, Carriers>>>()
+
+const events = TestRuntime.events(Orders, "o-1")
+is<Equal<typeof events, Effect.Effect<ReadonlyArray<typeof OrderEvent.Type>, never, FaultyStore.FaultyStore>>>()
+
+const appended = TestRuntime.appendedBy(Effect.flatMap(Orders, (orders) => orders.of("o-1").touch()))
+is<
+  Equal<
+    typeof appended,
+    Effect.Effect<
+      readonly [void, ReadonlyArray<TestRuntime.Appended>],
+      CommandFailed,
+      Orders | FaultyStore.FaultyStore
+    >
+  >
+>()

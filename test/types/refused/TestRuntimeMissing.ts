@@ -1,0 +1,3 @@
+import { Effect } from "effect"
+import * as TestRuntime from "varve/testing/TestRuntime"
+Effect.runPromise(TestRuntime.idle)
