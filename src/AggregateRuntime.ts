@@ -10,7 +10,7 @@ import { AggregateHost, type Definition, type Hosted, type Settings } from "./Ag
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
 import { drain } from "./internal/drain.ts"
-import { NextEventId } from "./internal/eventId.ts"
+import * as EventId from "./internal/eventId.ts"
 import { execute } from "./internal/execute.ts"
 import * as Groups from "./internal/groups.ts"
 import { sweep } from "./internal/passivation.ts"
@@ -36,7 +36,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const events = yield* EventStore
   const snapshots = yield* SnapshotStore
   const clock = yield* Clock.Clock
-  const nextEventId = yield* NextEventId
+  const nextEventId = yield* EventId.nextEventId
   const watchWork = yield* WatchWork
   const capacity: Capacity = { maxActive, registrations: new Set() }
   const senders = yield* FiberSet.make<void>()
@@ -57,7 +57,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       groups,
       services: withoutSpan(aggregate.services),
       clock,
-      nextEventId: () => nextEventId(clock.currentTimeMillisUnsafe()),
+      nextEventId,
       residents,
       capacity,
       plain: new Set(),

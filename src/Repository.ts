@@ -2,7 +2,7 @@
  * Loading and saving aggregates without a live actor: for scripts, imports and repairs, where one process works through
  * streams by itself. A save names the version that it was decided on, so it never overwrites another writer's.
  */
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import { admitMetadata, InputInvalid, LimitExceeded, limits } from "./Admission.ts"
 import type { BehaviorOf, ServiceClass } from "./Aggregate.ts"
 import { CommandFailed, type Reason, VersionConflict } from "./AggregateHost.ts"
@@ -19,7 +19,7 @@ import {
   type Version
 } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
-import { NextEventId } from "./internal/eventId.ts"
+import * as EventId from "./internal/eventId.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Replay from "./internal/replay.ts"
 import { refuseNames, refuseVersion } from "./internal/seal.ts"
@@ -119,9 +119,7 @@ export const make = Effect.fnUntraced(function*<
 ): Effect.fn.Return<Repository<S["Type"], Ev["Type"]>, never, EventStore | SnapshotStore> {
   const plan = Plan.make(aggregate.definition, untyped(behavior))
   const sources = { events: yield* EventStore, snapshots: yield* SnapshotStore }
-  const clock = yield* Clock.Clock
-  const makeEventId = yield* NextEventId
-  const nextEventId = () => makeEventId(clock.currentTimeMillisUnsafe())
+  const nextEventId = yield* EventId.nextEventId
   const streamOf = (id: string, { tenant = defaultTenant }: InTenant = {}) =>
     named({ tenant, category: aggregate.definition.name, id })
 

@@ -5,12 +5,19 @@
  * The library's maker asks the system for randomness each time, which was a third of a command's cost; ours asks for 512
  * ids at once.
  */
-import { Context } from "effect"
+import { Clock, Context, Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 
-/** Makes the id of the next event. Ids of one process sort in the order in which they were made. */
-export const NextEventId = Context.Reference<(nowMillis: number) => string>("varve/NextEventId", {
+/** Makes event ids. Those of one process sort in the order in which they were made. */
+export const EventIds = Context.Reference<(nowMillis: number) => string>("varve/EventIds", {
   defaultValue: () => makeIds()
+})
+
+/** The maker of the next event's id, at the clock's time. */
+export const nextEventId: Effect.Effect<() => string> = Effect.gen(function*() {
+  const clock = yield* Clock.Clock
+  const make = yield* EventIds
+  return () => make(clock.currentTimeMillisUnsafe())
 })
 
 const poolIds = 512

@@ -39,7 +39,9 @@ export const execute = (
 ): Answering =>
   Effect.withFiber(({ context }) => {
     const isTraced = Context.getOrUndefined(context, Tracer.ParentSpan) !== undefined
-    return isTraced ? traced(self, stream, tag, payload, options) : carryOut(self, stream, tag, payload, options, context)
+    return isTraced
+      ? traced(self, stream, tag, payload, options)
+      : carryOut(self, stream, tag, payload, options, context)
   })
 
 /** A span only where the caller has one: it covers the wait, and the handler's spans hang below it. */

@@ -21,7 +21,7 @@ import {
   type Version
 } from "../Event.ts"
 import type { EventStore } from "../EventStore.ts"
-import { NextEventId } from "../internal/eventId.ts"
+import * as EventId from "../internal/eventId.ts"
 import { eventCodec } from "../internal/plan.ts"
 import { untyped } from "../internal/types.ts"
 import { WatchWork } from "../internal/work.ts"
@@ -125,7 +125,7 @@ const surroundings = ({ seed = 1 }: Options): Layer.Layer<TestRuntime> =>
       Context.add(Clock.Clock, clock),
       Context.add(Scheduler.Scheduler, scheduler),
       Context.add(Random.Random, random),
-      Context.add(NextEventId, EventIds.make(seed, clock)),
+      Context.add(EventId.EventIds, EventIds.make(seed, clock)),
       Context.add(WatchWork, work.watch)
     )
   })).pipe(Layer.provide(virtualTime))
@@ -243,7 +243,7 @@ export const given = (
 ): Effect.Effect<void, never, FaultyStore.FaultyStore> =>
   Effect.gen(function*() {
     const { inner } = yield* FaultyStore.FaultyStore
-    yield* Writes.write(inner, yield* NextEventId, writes, options)
+    yield* Writes.write(inner, yield* EventId.nextEventId, writes, options)
   })
 
 /**

@@ -89,7 +89,7 @@ export const testing: ReadonlyArray<Mutant> = [
     guarantee: "seed",
     bug: "event ids come from elsewhere",
     file: "src/testing/TestRuntime.ts",
-    find: "      Context.add(NextEventId, EventIds.make(seed, clock)),\n",
+    find: "      Context.add(EventId.EventIds, EventIds.make(seed, clock)),\n",
     replace: "",
     test: "test/testing/TestRuntime.test.ts",
     title: "seed"
