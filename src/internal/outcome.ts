@@ -3,7 +3,7 @@
  * whoever repeats the command gets the first answer with its type.
  */
 import { Cause, Exit, Result } from "effect"
-import { admitJson, limits, type Refusal } from "../Admission.ts"
+import { admitJson, limits } from "../Admission.ts"
 import { CommandIdReused, StreamUnreadable } from "../AggregateHost.ts"
 import type { NewReceipt, Receipt } from "../EventStore.ts"
 import { parseObject } from "./codec.ts"
@@ -19,22 +19,33 @@ export interface Recorded {
   readonly receipts: ReadonlyArray<NewReceipt>
 }
 
-/** Encodes the outcome of a command. What its schema or the log does not admit makes another verdict of it. */
+/**
+ * Checks the outcome of a command against its schemas, and encodes it if the command has an id. What a schema or the log
+ * does not admit makes another verdict of it.
+ */
 export const record = (
   { command, identity }: Envelope,
   verdict: Verdict
 ): Recorded | Exclude<Verdict, Recordable> => {
   if (verdict._tag === "Died" || verdict._tag === "Refused") return verdict
-  if (identity === undefined || command === undefined) return { _tag: "Recorded", verdict, receipts: [] }
-  const outcome = encode(command, verdict)
-  if (Result.isFailure(outcome)) {
-    return outcome.failure instanceof TypeError
-      ? { _tag: "Died", cause: Cause.die(outcome.failure) }
-      : { _tag: "Refused", reason: outcome.failure }
-  }
+  if (command === undefined) return { _tag: "Recorded", verdict, receipts: [] }
+  const data = encode(command, verdict)
+  if (Result.isFailure(data)) return misfit(command, verdict, `does not fit its schema: ${data.failure}`)
+  if (identity === undefined) return { _tag: "Recorded", verdict, receipts: [] }
+  const outcome = admitJson(`the outcome of "${command.tag}"`, data.success, limits.outcomeBytesMax)
+  if (Result.isFailure(outcome)) return { _tag: "Refused", reason: outcome.failure }
+  // The first answer is the one that a repeated command gets, even where a schema reads something else than it wrote.
+  const told = retold(command, verdict, outcome.success.text)
+  if (Result.isFailure(told)) return misfit(command, verdict, `cannot be read back: ${told.failure}`)
   const events = verdict._tag === "Decided" ? verdict.events.length : 0
-  return { _tag: "Recorded", verdict, receipts: [{ ...identity, events, through: events, outcome: outcome.success }] }
+  const receipt = { ...identity, events, through: events, outcome: outcome.success.text }
+  return { _tag: "Recorded", verdict: told.success, receipts: [receipt] }
 }
+
+const misfit = ({ tag }: CommandPlan, { _tag }: Recordable, problem: string): Exclude<Verdict, Recordable> => ({
+  _tag: "Died",
+  cause: Cause.die(new TypeError(`The ${_tag === "Decided" ? "reply" : "error"} of "${tag}" ${problem}`))
+})
 
 /** The first answer to a command that was carried out before. */
 export const repeated = (envelope: Envelope, receipt: Receipt): Answer => {
@@ -52,20 +63,18 @@ export const repeated = (envelope: Envelope, receipt: Receipt): Answer => {
   )
 }
 
-/** The log does not admit the outcome, or the handler gave one that does not fit the command. */
-type Unrecordable = Refusal | TypeError
+/** The outcome as JSON data. */
+const encode = (command: CommandPlan, verdict: Recordable): Result.Result<object, string> =>
+  verdict._tag === "Decided"
+    ? Result.map(command.success.encode(verdict.reply), (reply) => ({ reply: reply ?? null }))
+    : Result.map(command.error.encode(verdict.error), (error) => ({ error: error ?? null }))
 
-/** The outcome as JSON text. */
-const encode = (command: CommandPlan, verdict: Recordable): Result.Result<string, Unrecordable> => {
-  const { data, what } = verdict._tag === "Decided"
-    ? { data: command.success.encode(verdict.decision.reply), what: "reply" }
-    : { data: command.error.encode(verdict.error), what: "error" }
-  if (Result.isFailure(data)) {
-    return Result.fail(new TypeError(`The ${what} of "${command.tag}" does not fit its schema: ${data.failure}`))
-  }
-  const outcome = { [what]: data.success ?? null }
-  return Result.map(admitJson(`the outcome of "${command.tag}"`, outcome, limits.outcomeBytesMax), ({ text }) => text)
-}
+/** The verdict as its recorded outcome tells it. */
+const retold = (command: CommandPlan, verdict: Recordable, outcome: string): Result.Result<Recordable, string> =>
+  Result.flatMap(parseObject(outcome), ({ error, reply }): Result.Result<Recordable, string> =>
+    verdict._tag === "Decided"
+      ? Result.map(command.success.decode(reply), (reply) => ({ ...verdict, reply }))
+      : Result.map(command.error.decode(error), (error) => ({ ...verdict, error })))
 
 /** The answer that a stored outcome stands for. A failure says why this build cannot read it. */
 const decode = (

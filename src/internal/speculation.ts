@@ -140,8 +140,11 @@ const unchanged = ({ state }: Folded): Verdict => ({
   state,
   events: [],
   also: [],
-  decision: Decision.decide([], { reply: state })
+  reply: state,
+  decision: nothing
 })
+
+const nothing = Decision.decide([])
 
 /** Lets a command that was decided on the tip join the batch that is forming; false if that one cannot take it. */
 export const join = (work: Work, envelope: Envelope, folded: Folded, recorded: Outcome.Recorded): boolean => {
@@ -172,7 +175,7 @@ export const answerAtOnce = (
 export const reply = (verdict: Recordable, version: number, position: bigint | undefined): Answer =>
   verdict._tag === "Rejected"
     ? Exit.fail(verdict.error)
-    : Exit.succeed({ reply: verdict.decision.reply, version, position, duplicate: false })
+    : Exit.succeed({ reply: verdict.reply, version, position, duplicate: false })
 
 /** Takes a command out that nobody waits for any more; what was decided on top of it is decided again. */
 export const withdraw = (work: Work, envelope: Envelope): void => {

@@ -18,6 +18,7 @@ export interface Decided {
   readonly state: unknown
   readonly events: ReadonlyArray<Event.New>
   readonly also: ReadonlyArray<Write>
+  readonly reply: unknown
   /** As the handler gave it. */
   readonly decision: Decision<unknown, unknown>
 }
@@ -93,7 +94,7 @@ const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   const also = writesBeside(given, decision.also, messages)
   if (isVerdict(also)) return also
   const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
-  return { _tag: "Decided", state, events, also, decision }
+  return { _tag: "Decided", state, events, also, reply: decision.reply, decision }
 }
 
 /** Counts are checked before anything is encoded: encoding a million events is no way to refuse them. */
