@@ -7,11 +7,10 @@
  */
 import { Clock, Context, Duration, Effect, FiberHandle, FiberSet, Layer, Tracer } from "effect"
 import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
-import { EventTypeTaken, outboxCategory } from "./Event.ts"
+import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
 import { drain } from "./internal/drain.ts"
 import * as EventId from "./internal/eventId.ts"
-import { findTaken } from "./internal/evolution.ts"
 import { execute } from "./internal/execute.ts"
 import * as Groups from "./internal/groups.ts"
 import { sweep } from "./internal/passivation.ts"
@@ -48,7 +47,8 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const register: AggregateHost["Service"]["register"] = Effect.fnUntraced(function*(aggregate) {
     yield* refuseTaken(capacity, aggregate.definition)
     const plan = Plan.make(aggregate.definition, aggregate.behavior)
-    yield* refuseTakenTypes(capacity, plan)
+    const taken = Plan.findTaken([...capacity.registrations].map((other) => other.plan), plan)
+    if (taken !== undefined) return yield* Effect.die(taken)
     const settings = resolve(aggregate.settings)
     const fibers = yield* FiberSet.make<void>()
     watchWork(fibers)
@@ -116,18 +116,6 @@ const refuseTaken = ({ registrations }: Capacity, { name }: Definition): Effect.
     if (plan.definition.name === name) {
       return Effect.die(new TypeError(`The aggregate "${name}" is already registered.`))
     }
-  }
-  return Effect.void
-}
-
-/** A stored event is told by its type, wherever it is read, so a type means the same in all aggregates. */
-const refuseTakenTypes = ({ registrations }: Capacity, { definition, events }: Plan.Plan): Effect.Effect<void> => {
-  for (const { plan } of registrations) {
-    const type = findTaken(plan.events, events)
-    if (type === undefined) continue
-    return Effect.die(
-      new EventTypeTaken({ type, where: `the aggregates "${plan.definition.name}" and "${definition.name}"` })
-    )
   }
   return Effect.void
 }

@@ -4,9 +4,9 @@
 import { Result } from "effect"
 import type { Behavior, Definition } from "../AggregateHost.ts"
 import type * as Command from "../Command.ts"
-import { releasedShapes, shapes, types } from "../Event.ts"
+import { EventTypeTaken, releasedShapes, shapes, types } from "../Event.ts"
 import { type Codec, compile, compileMake, schemaText } from "./codec.ts"
-import { type EventCodec, eventCodec } from "./evolution.ts"
+import * as Evolution from "./evolution.ts"
 import { sha256 } from "./fingerprint.ts"
 import { canonical } from "./json.ts"
 
@@ -28,7 +28,7 @@ export interface Plan {
   readonly definition: Definition
   readonly behavior: Behavior
   readonly commands: ReadonlyMap<string, CommandPlan>
-  readonly events: EventCodec
+  readonly events: Evolution.EventCodec
   readonly state: Codec
   /** Of the state's schema, the stored types and `stateVersion`: a snapshot with another one is not trusted. */
   readonly fingerprint: string
@@ -38,7 +38,7 @@ export const make = (definition: Definition, behavior: Behavior): Plan => ({
   definition,
   behavior,
   commands: new Map(definition.commands.map((command) => [command.tag, commandPlan(command)])),
-  events: eventCodec(definition.events),
+  events: Evolution.eventCodec(definition.events),
   state: compile(definition.state),
   fingerprint: sha256(canonical({
     state: schemaText(definition.state),
@@ -64,3 +64,13 @@ const commandPlan = (command: Command.Any): CommandPlan => {
 /** What a snapshot was folded from. Types alone until something is released: snapshots of then are good still. */
 const storedShapes = (events: Definition["events"]): ReadonlyArray<string> =>
   releasedShapes(events).length === 0 ? types(events) : shapes(events)
+
+/** A stored event is told by its type, wherever it is read, so a type means the same in all aggregates of a runtime. */
+export const findTaken = (plans: Iterable<Plan>, { definition, events }: Plan): EventTypeTaken | undefined => {
+  for (const other of plans) {
+    const type = Evolution.findTaken(other.events, events)
+    const where = `the aggregates "${other.definition.name}" and "${definition.name}"`
+    if (type !== undefined) return new EventTypeTaken({ type, where })
+  }
+  return undefined
+}

@@ -36,7 +36,7 @@ export interface Sources {
 }
 
 /** The state of an empty stream. */
-const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
+export const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
 
 /** The state of a stream: as it is, or as it was after `atMost` events (`ReadPastEnd` if there are fewer). */
 export const load = Effect.fnUntraced(function*(
