@@ -113,8 +113,12 @@ export const eventCodec = (events: Events): EventCodec => {
     decode: (stored) => {
       const found = present.get(stored.type)
       if (found === undefined || found.shape.schemaVersion !== stored.schemaVersion) return past(stored)
-      const decoded = Result.flatMap(parseObject(stored.data), (data) => codec.decode({ ...data, _tag: found.tag }))
-      return Result.isSuccess(decoded) ? Result.succeed([decoded.success as Tagged]) : malformed(decoded.failure)
+      const data = parseObject(stored.data)
+      if (Result.isFailure(data)) return malformed(data.failure)
+      // Just parsed, so it is nobody else's: no copy is made for the tag.
+      data.success["_tag"] = found.tag
+      const event = codec.decode(data.success)
+      return Result.isSuccess(event) ? Result.succeed([event.success as Tagged]) : malformed(event.failure)
     },
     shapeOf: ({ _tag }) => shapes.get(_tag)!,
     declarations
