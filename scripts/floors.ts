@@ -24,7 +24,17 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 0,
     name: "words", // pure values: no clock, no fibers
-    modules: ["internal/json", "Admission", "Event", "Command", "Decision"],
+    modules: [
+      "internal/json",
+      "Admission",
+      "internal/shapes",
+      "internal/codec",
+      "internal/evolution",
+      "internal/coverage",
+      "Event",
+      "Command",
+      "Decision"
+    ],
     packages: ["effect"]
   },
   {
@@ -50,7 +60,6 @@ const rooms: ReadonlyArray<Room> = [
     name: "runtime", // fibers; knows ports, never adapters
     modules: [
       "internal/elapsed",
-      "internal/codec",
       "internal/fingerprint",
       "internal/plan",
       "internal/telemetry",

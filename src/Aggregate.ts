@@ -31,7 +31,10 @@ export interface Protocol<S extends PureCodec, Ev extends Events, Cs extends Rea
   readonly state: S
   readonly events: Ev
   readonly commands: Cs
-  /** Raise it when the meaning of the state changes but not its schema: snapshots of another version are discarded. */
+  /**
+   * Raise it when the meaning of the state changes but not its schema, as when `evolve` or an upcast is mended: snapshots
+   * of another version are discarded.
+   */
   readonly stateVersion?: number | undefined
 }
 
@@ -58,7 +61,12 @@ export interface ServiceClass<Self, Name extends string, S extends PureCodec, Ev
   readonly behavior: <H extends Handlers<S["Type"], Ev["Type"], C>>(
     behavior: BehaviorOf<S["Type"], Ev["Type"], H & NoOthers<H, C["tag"]>>
   ) => BehaviorOf<S["Type"], Ev["Type"], H>
-  /** Runs the aggregate on a host. What its handlers use becomes a requirement. */
+  /**
+   * Runs the aggregate on a host. What its handlers use becomes a requirement.
+   *
+   * Mistakes in the declaration of its events are defects of the Layer: `ReleasedShapeInvalid` for a shape that cannot be
+   * as `Event.evolved` has it, `EventTypeTaken` if another aggregate declares one of its types otherwise.
+   */
   readonly toLayer: <H extends Handlers<S["Type"], Ev["Type"], C>>(
     behavior: BehaviorOf<S["Type"], Ev["Type"], H & NoOthers<H, C["tag"]>>,
     settings?: Settings

@@ -46,12 +46,15 @@ const make = Effect.fnUntraced(function*(options: Options) {
 
   const register: AggregateHost["Service"]["register"] = Effect.fnUntraced(function*(aggregate) {
     yield* refuseTaken(capacity, aggregate.definition)
+    const plan = Plan.make(aggregate.definition, aggregate.behavior)
+    const taken = Plan.findTaken([...capacity.registrations].map((other) => other.plan), plan)
+    if (taken !== undefined) return yield* Effect.die(taken)
     const settings = resolve(aggregate.settings)
     const fibers = yield* FiberSet.make<void>()
     watchWork(fibers)
     const residents = Resident.makeResidents()
     const self: Registration = {
-      plan: Plan.make(aggregate.definition, aggregate.behavior),
+      plan,
       settings,
       sources: { events, snapshots: settings.snapshotEvery === undefined ? undefined : snapshots },
       groups,

@@ -4,7 +4,7 @@
  * An event has one shape per stage: the user's value → `New` (encoded, admitted, with an id) → `Stored` (as the store
  * returns it) → `Recorded` (decoded again, for readers). Pure values: no clock, no fibers.
  */
-import { Result, Schema, SchemaAST } from "effect"
+import { Result, Schema } from "effect"
 import {
   admitJson,
   type AdmittedJson,
@@ -14,6 +14,14 @@ import {
   type Refusal,
   refuseName
 } from "./Admission.ts"
+import { parseObject } from "./internal/codec.ts"
+import * as Evolution from "./internal/evolution.ts"
+import { type Events, type Tagged, tags } from "./internal/shapes.ts"
+
+export { coverage, CoverageIncomplete } from "./internal/coverage.ts"
+export { EventTypeTaken, ReleasedShapeInvalid, shapeNames as shapes } from "./internal/evolution.ts"
+export { evolved, releasedShapes, tags, typePrefix, types, union } from "./internal/shapes.ts"
+export type { Events, PureCodec, Released, ShapeName, Was } from "./internal/shapes.ts"
 
 /**
  * How a stream is named: three strings of 1 to 255 characters that are never glued together, so that no id can reach
@@ -74,87 +82,21 @@ export interface Stored extends StreamId {
   readonly recordedAtMillis: number
 }
 
-/** An event as its readers see it. */
+/**
+ * An event as its readers see it: one of today's. A stored event of a released shape may have become several, which
+ * share its version and position (see `evolved`).
+ */
 export interface Recorded<E> extends StreamId {
   readonly event: E
   readonly version: Version
   readonly position: Position
+  /** Of the stored event. If that has become several, each has its number behind it: `eventId/1`, `eventId/2`, …. */
   readonly eventId: string
+  /** Of today's shape, as is `schemaVersion`. */
   readonly type: string
   readonly schemaVersion: number
   readonly metadata: Metadata
   readonly recordedAt: Date
-}
-
-/** A schema that needs no services, so that clients need none either. */
-export interface PureCodec extends Schema.Top {
-  readonly DecodingServices: never
-  readonly EncodingServices: never
-}
-
-/** The schema of an aggregate's events: a union whose members have a `_tag`. */
-export type Events = PureCodec & { readonly Type: { readonly _tag: string } }
-
-declare module "effect/Schema" {
-  namespace Annotations {
-    interface Annotations {
-      /** What stands before the tags of an event union in the log; set by `Event.union`. */
-      readonly "varve/typePrefix"?: string | undefined
-    }
-  }
-}
-
-/**
- * The events of an aggregate: their schema and, by their tags, their types in the log and their topics on a broker.
- *
- * Events are past facts and are stored for ever: add cases and optional fields, never rename. It is a
- * `Schema.TaggedUnion`, so it has `cases`, `match` and `guards`. With `prefix`, an event's type is the prefix and the
- * tag, for logs that several teams share.
- *
- * @example
- * ```ts
- * import { Schema } from "effect"
- * import * as Event from "varve/Event"
- *
- * const CartEvent = Event.union({
- *   ItemAdded: { sku: Schema.String, quantity: Schema.Int },
- *   CartEmptied: {}
- * }, { prefix: "shop." })
- * const { ItemAdded } = CartEvent.cases
- *
- * ItemAdded.make({ sku: "tea", quantity: 2 }) // => { _tag: "ItemAdded", sku: "tea", quantity: 2 }
- * Event.types(CartEvent) // => ["shop.ItemAdded", "shop.CartEmptied"]
- * ```
- */
-export const union = <const Cases extends Record<string, Schema.Struct.Fields>>(
-  cases: Cases,
-  options?: { readonly prefix?: string | undefined }
-) => Schema.TaggedUnion(cases).annotate({ "varve/typePrefix": options?.prefix })
-
-/** What stands before the tags of these events in the log; empty unless `union` was given a prefix. */
-export const typePrefix = (events: Events): string => SchemaAST.resolve(events.ast)?.["varve/typePrefix"] ?? ""
-
-/** The tags of these events, in the order of their definition. */
-export const tags = (events: Events): ReadonlyArray<string> => {
-  const encoded = SchemaAST.toEncoded(events.ast)
-  const members = SchemaAST.isUnion(encoded) ? encoded.types : [encoded]
-  return members.map((member) => tagOf(member))
-}
-
-/** The types of these events in the log: prefix and tag. */
-export const types = (events: Events): ReadonlyArray<string> => {
-  const prefix = typePrefix(events)
-  return tags(events).map((tag) => prefix + tag)
-}
-
-const tagOf = (member: SchemaAST.AST): string => {
-  const tag = SchemaAST.isObjects(member)
-    ? member.propertySignatures.find(({ name }) => name === "_tag")?.type
-    : undefined
-  if (tag === undefined || !SchemaAST.isLiteral(tag) || typeof tag.literal !== "string") {
-    throw new TypeError("Each member of an event union needs a literal `_tag`; make the union with `Event.union`.")
-  }
-  return tag.literal
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -196,3 +138,163 @@ export const make = (parts: Parts): Result.Result<New, Refusal> => {
     bytes
   })
 }
+
+// ── Reading
+
+/** @internal What readers see of a stored event: the events of today that it has been decoded to, each as recorded. */
+export const record = <E extends Tagged>(
+  codec: Evolution.EventCodec,
+  stored: Stored,
+  events: ReadonlyArray<E>
+): ReadonlyArray<Recorded<E>> => {
+  const { data: _, metadata, recordedAtMillis, ...envelope } = stored
+  return events.map((event, index) => ({
+    ...envelope,
+    ...codec.shapeOf(event),
+    eventId: events.length === 1 ? stored.eventId : `${stored.eventId}/${index + 1}`,
+    event,
+    metadata: metadataOf(metadata),
+    recordedAt: new Date(recordedAtMillis)
+  }))
+}
+
+/** Metadata that is not what this runtime wrote is shown as far as it is metadata. */
+const metadataOf = (text: string): Metadata => {
+  const parsed = parseObject(text)
+  if (Result.isFailure(parsed)) return {}
+  return Object.fromEntries(
+    Object.entries(parsed.success).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+  )
+}
+
+/**
+ * A stored event that this build cannot read, with the stream and version that it stands at.
+ *
+ * - `TypeUnknown`: no union of the registry declares its type
+ * - `TooNew`: its schema version is newer than all that are declared: deploy the newer build
+ * - `Malformed`: it does not fit its schema, or its upcast fails; `problem` says why
+ */
+export class EventUndecodable extends Schema.TaggedError<EventUndecodable>()("EventUndecodable", {
+  tenant: Schema.String,
+  category: Schema.String,
+  id: Schema.String,
+  version: Schema.Int,
+  position: Schema.BigInt,
+  type: Schema.String,
+  schemaVersion: Schema.Number,
+  why: Schema.Literals(["TypeUnknown", "TooNew", "Malformed"]),
+  problem: Schema.String
+}) {
+  override get message() {
+    return `${this.category} ${this.id}: event ${this.version} (${this.type}@${this.schemaVersion}): ${this.problem}`
+  }
+}
+
+/** Decodes stored events of several unions. Made by `registry`. */
+export interface Registry<out E extends Tagged> {
+  /**
+   * The types that stored events of these unions may have: a reader who gives them to `LogFilter.types` misses nothing,
+   * whatever its events were called once.
+   */
+  readonly storedTypes: ReadonlyArray<string>
+  /** Today's events of a stored one, in order: one if it was never changed, none or several otherwise. */
+  readonly decode: (stored: Stored) => Result.Result<ReadonlyArray<Recorded<E>>, EventUndecodable>
+  /**
+   * For readers who ask for some of today's events, by their tags: `storedTypes` are those that can yield them, and
+   * `decode` leaves the others out. A tag that no union has is a `TypeError`.
+   */
+  readonly only: <const T extends E["_tag"]>(
+    tags: ReadonlyArray<T>
+  ) => Registry<Extract<E, { readonly _tag: T }>>
+}
+
+/**
+ * Decodes any stored event of these unions, by its type.
+ *
+ * Throws `EventTypeTaken` if two of them declare the same type, unless they do it alike: with the same schemas and
+ * upcasts.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Result, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const Current = Event.union({ OrderPlaced: { totalCents: Schema.Int }, OrderShipped: { carrier: Schema.String } })
+ * const OrderEvent = Event.evolved(Current, (was) => [
+ *   was("OrderSent@1", Schema.Struct({}), () => [Current.cases.OrderShipped.make({ carrier: "unknown" })], {
+ *     yields: ["OrderShipped"]
+ *   })
+ * ])
+ * const shipments = Event.registry([OrderEvent]).only(["OrderShipped"])
+ * shipments.storedTypes // => ["OrderShipped", "OrderSent"]
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* EventStore
+ *   const page = yield* store.readAll({ after: 0n, filter: { types: shipments.storedTypes } })
+ *   return page.events.flatMap((stored) => Result.getOrThrow(shipments.decode(stored)))
+ * })
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => []
+ * ```
+ */
+export const registry = <const Us extends ReadonlyArray<Events>>(unions: Us): Registry<Us[number]["Type"]> => {
+  const codecs = unions.map(Evolution.eventCodec)
+  codecs.forEach((codec, index) => refuseTaken(codecs.slice(0, index), codec))
+  const byType = new Map(codecs.flatMap((codec) => [...codec.declarations.keys()].map((type) => [type, codec])))
+  return reader({ codecs, byType }, new Set(unions.flatMap(tags)))
+}
+
+/** Every codec, and the one of each stored type. */
+interface Codecs {
+  readonly codecs: ReadonlyArray<Evolution.EventCodec>
+  readonly byType: ReadonlyMap<string, Evolution.EventCodec>
+}
+
+const refuseTaken = (before: ReadonlyArray<Evolution.EventCodec>, codec: Evolution.EventCodec): void => {
+  before.forEach((other, index) => {
+    const type = Evolution.findTaken(other, codec)
+    if (type === undefined) return
+    const where = `unions ${index + 1} and ${before.length + 1} of the registry`
+    throw new Evolution.EventTypeTaken({ type, where })
+  })
+}
+
+const reader = <E extends Tagged>(codecs: Codecs, wanted: ReadonlySet<string>): Registry<E> => ({
+  storedTypes: [...new Set(codecs.codecs.flatMap((codec) => Evolution.sourcesOf(codec, wanted)))],
+  decode: (stored) => {
+    const codec = codecs.byType.get(stored.type)
+    if (codec === undefined) return Result.fail(undecodable(stored, { _tag: "TypeUnknown" }))
+    return Result.mapBoth(codec.decode(stored), {
+      onFailure: (why) => undecodable(stored, why),
+      onSuccess: (events) =>
+        record(codec, stored, events as ReadonlyArray<E>).filter(({ event }) => wanted.has(event._tag))
+    })
+  },
+  only: (tags) => {
+    const unknown = tags.find((tag) => !wanted.has(tag))
+    if (unknown !== undefined) throw new TypeError(`No union of this registry has an event "${unknown}".`)
+    return reader(codecs, new Set(tags))
+  }
+})
+
+const undecodable = (stored: Stored, why: Evolution.Undecodable): EventUndecodable => {
+  const { category, id, position, schemaVersion, tenant, type, version } = stored
+  const problem = why._tag === "Malformed" ? why.problem : problems[why._tag]
+  return new EventUndecodable({
+    tenant,
+    category,
+    id,
+    version,
+    position,
+    type,
+    schemaVersion,
+    why: why._tag,
+    problem
+  })
+}
+
+const problems = {
+  TypeUnknown: "this build does not know its type",
+  TooNew: "it is newer than this build"
+} as const

@@ -1,9 +1,10 @@
 /**
  * The bugs that the tests of the guarantees must find. `npm run mutants` plants them one at a time.
  */
+import { evolution } from "./mutants/evolution.ts"
 import type { Mutant } from "./mutants/mutant.ts"
 import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
 import { testing } from "./mutants/testing.ts"
 
-export const mutants: ReadonlyArray<Mutant> = [...runtime, ...stores, ...testing]
+export const mutants: ReadonlyArray<Mutant> = [...runtime, ...evolution, ...stores, ...testing]

@@ -14,6 +14,7 @@ export const runAgain = "Run the same command again: what was carried out is rec
 
 /** What to do next, by the tag of the failure. */
 const nextSteps: Readonly<Record<string, string>> = {
+  HistoryBroken: "Declare what the events looked like with Event.evolved, or mend the code, and check again.",
   RunStopped: runAgain,
   StoreUnavailable: "See to the store, then run the same command again; nothing is done twice.",
   StoreNotChosen: "See --help for the stores that there are.",

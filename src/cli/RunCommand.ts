@@ -3,26 +3,15 @@
  */
 import { Data, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { statSync } from "node:fs"
-import { resolve } from "node:path"
-import { pathToFileURL } from "node:url"
 import * as Store from "../Store.ts"
 import * as Worker from "../Worker.ts"
-import { type App, isApp } from "./App.ts"
+import * as AppFile from "./AppFile.ts"
 import * as CommandFile from "./CommandFile.ts"
 import { runAgain } from "./Main.ts"
-import { describe } from "./Problem.ts"
 import * as Run from "./Run.ts"
 import * as StatusLine from "./StatusLine.ts"
 import * as StoreFlags from "./StoreFlags.ts"
 import * as Summary from "./Summary.ts"
-
-/** The module that `--app` names cannot be used; `problem` says why and what it needs. */
-export class UnusableApp extends Data.TaggedError("UnusableApp")<{ readonly problem: string }> {
-  override get message() {
-    return this.problem
-  }
-}
 
 /** Standard input was named without a name for its batch. */
 export class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
@@ -72,7 +61,7 @@ export const command = Command.make(
   "run",
   flags,
   Effect.fnUntraced(function*({ app: appFile, batch, commands, concurrency, json, patience, store, strict, url }) {
-    const app = yield* load(appFile)
+    const app = yield* AppFile.load(appFile)
     const choice = yield* StoreFlags.choose({ store, url }, app.name)
     const status = StatusLine.make(process.stderr)
     const file = yield* open(commands, batch)
@@ -103,19 +92,6 @@ export const command = Command.make(
     }
   ])
 )
-
-const load = Effect.fnUntraced(function*(file: string): Effect.fn.Return<App<unknown>, UnusableApp> {
-  const cannot = (problem: string) => new UnusableApp({ problem: `Cannot load the app ${file}: ${problem}` })
-  const found = statSync(file, { throwIfNoEntry: false })
-  if (found === undefined) return yield* cannot("there is no such file.")
-  if (found.isDirectory()) return yield* cannot("it is a folder.")
-  const module = yield* Effect.tryPromise({
-    try: (): Promise<{ readonly default?: unknown }> => import(pathToFileURL(resolve(file)).href),
-    catch: (cause) => cannot(describe(cause))
-  })
-  if (isApp(module.default)) return module.default
-  return yield* new UnusableApp({ problem: `${file} has no app: its default export must be made by App.make.` })
-})
 
 const open = (commands: string, batch: Option.Option<string>) => {
   if (commands !== "-") return CommandFile.open(commands, Option.getOrUndefined(batch))

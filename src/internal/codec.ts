@@ -6,8 +6,8 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import { limits } from "../Admission.ts"
-import type { PureCodec } from "../Event.ts"
-import { isDeeperThan, isPlainObject } from "./json.ts"
+import { canonical, isDeeperThan, isPlainObject } from "./json.ts"
+import type { PureCodec } from "./shapes.ts"
 
 /** A value to JSON data and back. A failure says in one line what is wrong. */
 export interface Codec {
@@ -33,6 +33,14 @@ export const compileMake = (schema: PureCodec): (input: unknown) => Result.Resul
     return Result.fail(problemOf(error))
   }
 }
+
+/** Checks a value that is said to be of the schema's type, as its decoded side would be. */
+export const compileCheck = (schema: PureCodec): Codec["decode"] =>
+  guarded(Schema.decodeUnknownResult(Schema.toType(schema)))
+
+/** The JSON Schema of what a codec writes, as canonical text. */
+export const schemaText = (codec: PureCodec): string =>
+  canonical(Schema.toJsonSchemaDocument(Schema.toEncoded(Schema.toCodecJson(codec))))
 
 /** What a thrown or failed value says, in one line and without a stack. */
 export const problemOf = (error: unknown): string => {

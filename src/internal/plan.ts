@@ -4,9 +4,10 @@
 import { Result } from "effect"
 import type { Behavior, Definition } from "../AggregateHost.ts"
 import type * as Command from "../Command.ts"
-import { type Stored, tags, typePrefix, types } from "../Event.ts"
-import { type Codec, compile, compileMake, parseObject } from "./codec.ts"
-import { schemaText, sha256 } from "./fingerprint.ts"
+import { EventTypeTaken, releasedShapes, shapes, types } from "../Event.ts"
+import { type Codec, compile, compileMake, schemaText } from "./codec.ts"
+import * as Evolution from "./evolution.ts"
+import { sha256 } from "./fingerprint.ts"
 import { canonical } from "./json.ts"
 
 /** A command, compiled. */
@@ -22,50 +23,26 @@ export interface CommandPlan {
   readonly error: Codec
 }
 
-/** A stored event that cannot be turned into one of today's. */
-export type Undecodable =
-  | { readonly _tag: "TypeUnknown" }
-  | { readonly _tag: "TooNew" }
-  | { readonly _tag: "Malformed"; readonly problem: string }
-
-/** An event as JSON data, with its type. */
-export interface EncodedEvent {
-  readonly type: string
-  readonly schemaVersion: number
-  readonly data: unknown
-}
-
-/** The events of an aggregate, compiled. */
-export interface EventCodec {
-  readonly encode: (event: { readonly _tag: string }) => Result.Result<EncodedEvent, string>
-  readonly decode: (
-    stored: Pick<Stored, "data" | "schemaVersion" | "type">
-  ) => Result.Result<{ readonly _tag: string }, Undecodable>
-}
-
 /** What the runtime knows of one definition. */
 export interface Plan {
   readonly definition: Definition
   readonly behavior: Behavior
   readonly commands: ReadonlyMap<string, CommandPlan>
-  readonly events: EventCodec
+  readonly events: Evolution.EventCodec
   readonly state: Codec
   /** Of the state's schema, the stored types and `stateVersion`: a snapshot with another one is not trusted. */
   readonly fingerprint: string
 }
 
-/** The schema version of events that were never changed. */
-const currentSchemaVersion = 1
-
 export const make = (definition: Definition, behavior: Behavior): Plan => ({
   definition,
   behavior,
   commands: new Map(definition.commands.map((command) => [command.tag, commandPlan(command)])),
-  events: eventCodec(definition.events),
+  events: Evolution.eventCodec(definition.events),
   state: compile(definition.state),
   fingerprint: sha256(canonical({
     state: schemaText(definition.state),
-    types: types(definition.events),
+    types: storedShapes(definition.events),
     stateVersion: definition.stateVersion
   }))
 })
@@ -84,27 +61,16 @@ const commandPlan = (command: Command.Any): CommandPlan => {
   }
 }
 
-/** Compiles the codec of an event union, as readers without a behaviour need it. */
-export const eventCodec = (events: Definition["events"]): EventCodec => {
-  const codec = compile(events)
-  const prefix = typePrefix(events)
-  const known = new Map(tags(events).map((tag) => [prefix + tag, tag]))
-  return {
-    encode: (event) => Result.map(codec.encode(event), (encoded) => withoutTag(prefix, encoded as { _tag: string })),
-    decode: (stored) => {
-      const tag = known.get(stored.type)
-      if (tag === undefined) return Result.fail({ _tag: "TypeUnknown" })
-      if (stored.schemaVersion > currentSchemaVersion) return Result.fail({ _tag: "TooNew" })
-      return Result.mapError(
-        Result.flatMap(parseObject(stored.data), (data) => codec.decode({ ...data, _tag: tag })),
-        (problem): Undecodable => ({ _tag: "Malformed", problem })
-      ) as Result.Result<{ readonly _tag: string }, Undecodable>
-    }
-  }
-}
+/** What a snapshot was folded from. Types alone until something is released: snapshots of then are good still. */
+const storedShapes = (events: Definition["events"]): ReadonlyArray<string> =>
+  releasedShapes(events).length === 0 ? types(events) : shapes(events)
 
-const withoutTag = (prefix: string, { _tag, ...data }: { readonly _tag: string }): EncodedEvent => ({
-  type: prefix + _tag,
-  schemaVersion: currentSchemaVersion,
-  data
-})
+/** A stored event is told by its type, wherever it is read, so a type means the same in all aggregates of a runtime. */
+export const findTaken = (plans: Iterable<Plan>, { definition, events }: Plan): EventTypeTaken | undefined => {
+  for (const other of plans) {
+    const type = Evolution.findTaken(other.events, events)
+    const where = `the aggregates "${other.definition.name}" and "${definition.name}"`
+    if (type !== undefined) return new EventTypeTaken({ type, where })
+  }
+  return undefined
+}

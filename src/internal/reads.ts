@@ -11,9 +11,8 @@ import {
   type Reason,
   type StateAt
 } from "../AggregateHost.ts"
-import type { Metadata, Recorded, Stored, StreamId, Version } from "../Event.ts"
+import { record, type Recorded, type Stored, type StreamId, type Version } from "../Event.ts"
 import type { StreamRange } from "../EventStore.ts"
-import { parseObject } from "./codec.ts"
 import { read } from "./execute.ts"
 import type { Registration } from "./registration.ts"
 import * as Replay from "./replay.ts"
@@ -88,32 +87,30 @@ export const history = (
         : (index: number) => Math.min(cursor.to ?? found.version, found.version) - index
       const events = yield* Effect.forEach(
         found.events,
-        (stored, index) => recorded(self, stream, stored, versionOf(index))
+        (stored, index) => recorded(self, stream, stored, versionOf(index), direction)
       )
-      return [events, next(found, cursor)]
+      return [events.flat(), next(found, cursor)]
     })
   )
   const admittable = Result.andThen(refuseNames(stream), refuseVersion("after", after))
   return Stream.unwrap(Effect.as(admitted(Result.andThen(admittable, refuseVersion("to", to))), pages))
 }
 
-const recorded = (self: Registration, stream: StreamId, stored: Stored, version: Version) => {
-  const { data: _, metadata, recordedAtMillis, ...envelope } = stored
-  return Result.match(Replay.decode(self.plan, stream, stored, version), {
+/** A stored event as its readers see it. Whoever reads backwards sees its parts backwards too. */
+const recorded = (
+  self: Registration,
+  stream: StreamId,
+  stored: Stored,
+  version: Version,
+  direction: HistoryRange["direction"]
+) =>
+  Result.match(Replay.decode(self.plan, stream, stored, version), {
     onFailure: failed,
-    onSuccess: (event) =>
-      Effect.succeed({ ...envelope, event, metadata: metadataOf(metadata), recordedAt: new Date(recordedAtMillis) })
+    onSuccess: (events) => {
+      const parts = record(self.plan.events, stored, events)
+      return Effect.succeed(direction === "backwards" ? parts.toReversed() : parts)
+    }
   })
-}
-
-/** Metadata that is not what this runtime wrote is shown as far as it is metadata. */
-const metadataOf = (text: string): Metadata => {
-  const parsed = parseObject(text)
-  if (Result.isFailure(parsed)) return {}
-  return Object.fromEntries(
-    Object.entries(parsed.success).filter((entry): entry is [string, string] => typeof entry[1] === "string")
-  )
-}
 
 /** Whether a stream has any events. */
 export const exists = (self: Registration, stream: StreamId): Effect.Effect<boolean, CommandFailed> =>

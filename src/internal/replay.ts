@@ -18,8 +18,9 @@ import type { Stored, StreamId, Version } from "../Event.ts"
 import type { EventStore, StoreUnavailable } from "../EventStore.ts"
 import type { Loaded, Snapshot, SnapshotStore } from "../SnapshotStore.ts"
 import { parse, problemOf } from "./codec.ts"
+import type { Undecodable } from "./evolution.ts"
 import { sha256 } from "./fingerprint.ts"
-import type { Plan, Undecodable } from "./plan.ts"
+import type { Plan } from "./plan.ts"
 import { snapshotDiscarded } from "./telemetry.ts"
 
 /** A state and how many events it stands for. */
@@ -35,7 +36,7 @@ export interface Sources {
 }
 
 /** The state of an empty stream. */
-const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
+export const empty = (plan: Plan): Folded => ({ state: plan.behavior.initial, version: 0 })
 
 /** The state of a stream: as it is, or as it was after `atMost` events (`ReadPastEnd` if there are fewer). */
 export const load = Effect.fnUntraced(function*(
@@ -111,37 +112,42 @@ const advance = Effect.fnUntraced(function*(
   return folded
 })
 
-const apply = (
+/** Applies one stored event, which may be none or several of today's: the version counts what is stored. */
+export const apply = (
   plan: Plan,
   stream: StreamId,
   state: unknown,
   version: Version,
   stored: Stored
 ): Result.Result<unknown, Reason> => {
-  const event = decode(plan, stream, stored, version + 1)
-  if (Result.isFailure(event)) return Result.fail(event.failure)
-  try {
-    return Result.succeed(evolve(plan, state, event.success))
-  } catch (error) {
-    return Result.fail(
-      Object.hasOwn(plan.behavior.evolve, event.success._tag)
-        ? unreadable(stream, stored.version, stored.type, `evolve threw: ${problemOf(error)}`)
-        : new HandlerMissing({ ...where(stream), name: stored.type })
-    )
+  const events = decode(plan, stream, stored, version + 1)
+  if (Result.isFailure(events)) return Result.fail(events.failure)
+  let next = state
+  for (const event of events.success) {
+    try {
+      next = evolve(plan, next, event)
+    } catch (error) {
+      return Result.fail(
+        Object.hasOwn(plan.behavior.evolve, event._tag)
+          ? unreadable(stream, stored.version, stored.type, `evolve threw: ${problemOf(error)}`)
+          : new HandlerMissing({ ...where(stream), name: plan.events.shapeOf(event).type })
+      )
+    }
   }
+  return Result.succeed(next)
 }
 
 /** One event. What it throws is a defect of the user's code; the caller says whose. */
 export const evolve = (plan: Plan, state: unknown, event: { readonly _tag: string }): unknown =>
   plan.behavior.evolve[event._tag]!(state, event)
 
-/** One of today's events, if the store returned the one of this stream and version that was read. */
+/** Today's events of a stored one, if the store returned the one of this stream and version that was read. */
 export const decode = (
   plan: Plan,
   stream: StreamId,
   stored: Stored,
   version: Version
-): Result.Result<{ readonly _tag: string }, Reason> => {
+): Result.Result<ReadonlyArray<{ readonly _tag: string }>, Reason> => {
   if (stored.id !== stream.id || stored.tenant !== stream.tenant || stored.category !== stream.category) {
     return Result.fail(new StreamMismatch({ ...where(stream), version }))
   }

@@ -9,7 +9,8 @@ import { type Also, type Decision, isDecision, type Message } from "../Decision.
 import * as Event from "../Event.ts"
 import type { Write } from "../EventStore.ts"
 import { problemOf } from "./codec.ts"
-import { type EncodedEvent, type EventCodec, eventCodec, type Plan } from "./plan.ts"
+import { type EncodedEvent, type EventCodec, eventCodec } from "./evolution.ts"
+import type { Plan } from "./plan.ts"
 import { evolve } from "./replay.ts"
 
 /** Events, none or more, with the state that they lead to. */

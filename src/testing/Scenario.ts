@@ -15,11 +15,13 @@ import {
   type Metadata,
   type New,
   type PureCodec,
-  type Stored,
+  type ShapeName,
   type StreamId
 } from "../Event.ts"
+import { parseShape, type StoredShape } from "../internal/evolution.ts"
 import * as Plan from "../internal/plan.ts"
 import * as Replay from "../internal/replay.ts"
+import type { Tagged } from "../internal/shapes.ts"
 import { type Arguments, type ServicesOf, untyped } from "../internal/types.ts"
 import { decide, type Verdict } from "../internal/verdict.ts"
 import { frozen } from "./runtime/Frozen.ts"
@@ -61,9 +63,41 @@ export interface Given<S, Ev, C extends Command.Any, H> {
 
 /** The maker of scenarios for one aggregate. */
 export interface Scenario<S, Ev, C extends Command.Any, H> {
-  /** What has happened so far. */
-  readonly given: (events: ReadonlyArray<Ev>, setting?: Setting) => Given<S, Ev, C, H>
+  /** What has happened so far: today's events, and events that were stored in a released shape (`was`). */
+  readonly given: (events: ReadonlyArray<Ev | Past>, setting?: Setting) => Given<S, Ev, C, H>
 }
+
+/** An event that was stored in a released shape. Made by `was`. */
+export class Past {
+  readonly shape: ShapeName
+  readonly data: unknown
+  constructor(shape: ShapeName, data: unknown) {
+    this.shape = shape
+    this.data = data
+  }
+}
+
+/**
+ * An event as it was stored when its shape was another one, for `given`: the shape by its name, and the data as JSON.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as Event from "varve/Event"
+ * import * as Scenario from "varve/testing/Scenario"
+ *
+ * const Current = Event.union({ Counted: { by: Schema.Int } })
+ * const CountEvent = Event.evolved(Current, (was) => [
+ *   was("Ticked@1", Schema.Struct({ times: Schema.Int }), ({ times }) => [Current.cases.Counted.make({ by: times })])
+ * ])
+ * class Counts extends Aggregate.Service<Counts>()("Count", { state: Schema.Int, events: CountEvent, commands: [] }) {}
+ * const behavior = Counts.behavior({ initial: 0, evolve: { Counted: (count, { by }) => count + by }, handlers: {} })
+ *
+ * Scenario.make(Counts, behavior).given([Scenario.was("Ticked@1", { times: 3 })]).state // => 3
+ * ```
+ */
+export const was = (shape: ShapeName, data: unknown): Past => new Past(shape, data)
 
 /**
  * Scenarios of an aggregate: its service class and its behaviour.
@@ -135,7 +169,7 @@ const outcome = (plan: Plan.Plan, folded: Replay.Folded, verdict: Verdict) => {
   switch (verdict._tag) {
     case "Decided": {
       const { also, publish, reply } = verdict.decision
-      const events = verdict.events.map((event) => roundTrip(plan, event))
+      const events = verdict.events.flatMap((event) => roundTrip(plan, event))
       return Effect.succeed({ ...unchanged, events, reply, state: verdict.state, publish, also })
     }
     case "Rejected":
@@ -148,18 +182,21 @@ const outcome = (plan: Plan.Plan, folded: Replay.Folded, verdict: Verdict) => {
 }
 
 /** As in the log: what an event loses on its way through the schema is lost here too. */
-const fold = (plan: Plan.Plan, events: ReadonlyArray<{ readonly _tag: string }>): Replay.Folded => {
-  const state = events.reduce((before, event) => {
-    const { data, ...encoded } = orThrow(plan.events.encode(event))
-    return Replay.evolve(plan, before, decoded(plan, { ...encoded, data: JSON.stringify(data) }))
-  }, plan.behavior.initial)
-  return { state, version: events.length }
+const fold = (plan: Plan.Plan, given: ReadonlyArray<Tagged | Past>): Replay.Folded => {
+  const state = given.flatMap((event) => decoded(plan, storedOf(plan, event)))
+    .reduce((before: unknown, event) => Replay.evolve(plan, before, event), plan.behavior.initial)
+  return { state, version: given.length }
+}
+
+const storedOf = (plan: Plan.Plan, event: Tagged | Past): StoredShape => {
+  if (event instanceof Past) return { ...parseShape(event.shape), data: JSON.stringify(event.data) }
+  const { data, ...encoded } = orThrow(plan.events.encode(event))
+  return { ...encoded, data: JSON.stringify(data) }
 }
 
 const roundTrip = (plan: Plan.Plan, { data, schemaVersion, type }: New) => decoded(plan, { data, schemaVersion, type })
 
-const decoded = (plan: Plan.Plan, event: Pick<Stored, "data" | "schemaVersion" | "type">) =>
-  orThrow(plan.events.decode(event))
+const decoded = (plan: Plan.Plan, event: StoredShape) => orThrow(plan.events.decode(event))
 
 const orThrow = <A, E>(result: Result.Result<A, E>): A =>
   Result.getOrThrowWith(result, (problem) => problem instanceof Error ? problem : new Error(JSON.stringify(problem)))

@@ -26,12 +26,19 @@ const refused: Readonly<Record<string, string>> = {
   MissingStore: "Type 'EventStore' is not assignable to type 'never'.",
   OptionAsPayload: "Expected 0 arguments, but got 1.",
   PayloadMissing: "Expected 1 arguments, but got 0.",
+  ShapeWithoutVersion:
+    "Argument of type '\"OrderPlaced\"' is not assignable to parameter of type '`${string}@${number}`'.",
   TestRuntimeMissing: "Type 'TestRuntime' is not assignable to type 'never'.",
   Thenable:
     "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
   UncheckedSave:
     "Property 'expected' is missing in type '{ events: { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }[]; }' but required in type 'Save<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",
   UndeclaredError: "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
+  UpcastBeyondYields:
+    "Property 'totalCents' is missing in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }' but required in type '{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }'.",
+  UpcastToUndeclared:
+    "Property 'carrier' is missing in type '{ readonly _tag: \"MoneyDeposited\"; readonly cents: number; readonly note?: string; }' but required in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }'.",
+  UpcastWithWrongData: "Type 'string' is not assignable to type 'number'.",
   WrongReply:
     "Property 'totalCents' is missing in type '{ total: number; }' but required in type '{ readonly totalCents: number; }'."
 }

@@ -1,12 +1,12 @@
 /**
  * The types that users see, pinned exactly: this file compiles, or they have changed.
  */
-import { Effect, Layer, type Stream } from "effect"
+import { Effect, Layer, type Result, Schema, type Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import * as Aggregate from "varve/Aggregate"
 import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
 import type * as AggregateRuntime from "varve/AggregateRuntime"
-import type { Recorded } from "varve/Event"
+import * as Event from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
 import type * as Memory from "varve/memory/Memory"
 import type { SnapshotStore } from "varve/SnapshotStore"
@@ -22,7 +22,7 @@ import {
   handlers,
   initial,
   NotShippable,
-  type OrderEvent,
+  OrderEvent,
   Orders,
   OrderShipped
 } from "./Orders.ts"
@@ -63,10 +63,33 @@ export const clients = Effect.gen(function*() {
   const stateAt = orders.stateAt("o-1", { version: 1 })
   is<Equal<typeof stateAt, Effect.Effect<StateAt<State>, CommandFailed, never>>>()
   const history = orders.history("o-1")
-  is<Equal<typeof history, Stream.Stream<Recorded<typeof OrderEvent.Type>, CommandFailed, never>>>()
+  is<Equal<typeof history, Stream.Stream<Event.Recorded<typeof OrderEvent.Type>, CommandFailed, never>>>()
   const exists = orders.exists("o-1")
   is<Equal<typeof exists, Effect.Effect<boolean, CommandFailed, never>>>()
 })
+
+// ── events
+
+const CounterEvent = Event.union({ Counted: { by: Schema.Int } })
+const Evolved = Event.evolved(OrderEvent, (was) => [
+  was("OrderSent@1", Schema.Struct({ by: Schema.optionalKey(Schema.String) }), (then) => {
+    is<Equal<typeof then, { readonly by?: string }>>()
+    return [OrderShipped.make({ carrier: then.by ?? "unknown" })]
+  }, { yields: ["OrderShipped"] }),
+  was("OrderViewed@1", Schema.Struct({}), () => [])
+])
+is<Equal<typeof Evolved, typeof OrderEvent>>()
+
+const registry = Event.registry([Evolved, CounterEvent])
+is<Equal<typeof registry, Event.Registry<typeof OrderEvent.Type | typeof CounterEvent.Type>>>()
+const shipments = registry.only(["OrderShipped"])
+is<Equal<typeof shipments, Event.Registry<typeof OrderShipped.Type>>>()
+is<
+  Equal<
+    ReturnType<typeof shipments.decode>,
+    Result.Result<ReadonlyArray<Event.Recorded<typeof OrderShipped.Type>>, Event.EventUndecodable>
+  >
+>()
 
 // ── Layers
 
