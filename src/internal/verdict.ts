@@ -90,11 +90,13 @@ const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   const messages = Map.groupBy(decision.publish, ({ key }) => key ?? context.id)
   const tooMany = refuseCounts(given, [own, ...decision.also.map(({ events }) => events), ...messages.values()])
   if (tooMany !== undefined) return refused(tooMany)
-  const events = encodeAll(given, plan.events, own)
-  if (isVerdict(events)) return events
+  const written = encodeAll(given, plan.events, own)
+  if ("_tag" in written) return written
+  const { events, told } = written
   const also = writesBeside(given, decision.also, messages)
   if (isVerdict(also)) return also
-  const state = own.reduce((before, event) => evolve(plan, before, event), context.state)
+  let state = context.state
+  for (const event of told) state = evolve(plan, state, event)
   return { _tag: "Decided", state, events, also, reply: decision.reply, decision }
 }
 
@@ -114,23 +116,41 @@ const refuseCounts = (
     : undefined
 }
 
+/** Events as they are written, and as the log will tell them. */
+interface Encoded {
+  readonly events: ReadonlyArray<Event.New>
+  readonly told: ReadonlyArray<{ readonly _tag: string }>
+}
+
+/**
+ * Encodes events, and reads them back: the state here is the one that every later replay leads to, also where a handler
+ * gave fields too many or a schema reads something else than it wrote; and nothing is written that cannot be read.
+ */
 const encodeAll = (
   given: Case,
   codec: EventCodec,
-  events: ReadonlyArray<{ readonly _tag: string }>
-): ReadonlyArray<Event.New> | Verdict => {
-  const encoded: Array<Event.New> = []
-  for (const event of events) {
+  decided: ReadonlyArray<{ readonly _tag: string }>
+): Encoded | Verdict => {
+  const events: Array<Event.New> = []
+  const told: Array<{ readonly _tag: string }> = []
+  for (const event of decided) {
     const data = codec.encode(event)
-    if (Result.isFailure(data)) {
-      return died(new TypeError(`"${given.tag}" decided an event that does not fit its schema: ${data.failure}`))
-    }
+    if (Result.isFailure(data)) return misfit(given, `does not fit its schema: ${data.failure}`)
     const made = newEvent(given, data.success)
     if (Result.isFailure(made)) return refused(made.failure)
-    encoded.push(made.success)
+    const read = codec.decode(made.success)
+    if (Result.isFailure(read)) {
+      const { failure } = read
+      return misfit(given, `cannot be read back: ${failure._tag === "Malformed" ? failure.problem : failure._tag}`)
+    }
+    events.push(made.success)
+    told.push(...read.success)
   }
-  return encoded
+  return { events, told }
 }
+
+const misfit = ({ tag }: Case, problem: string): Verdict =>
+  died(new TypeError(`"${tag}" decided an event that ${problem}`))
 
 const newEvent = ({ metadata, nextEventId }: Case, event: EncodedEvent) =>
   Event.make({ ...event, eventId: nextEventId(), metadata })
@@ -144,8 +164,9 @@ const writesBeside = (
   const writes: Array<Write> = []
   for (const { category, events, expected, id, schema } of also) {
     const encoded = encodeAll(given, codecOf(schema), events)
-    if (isVerdict(encoded)) return encoded
-    writes.push({ stream: { tenant: given.context.tenant, category, id }, expected, events: encoded, receipts: [] })
+    if ("_tag" in encoded) return encoded
+    const stream = { tenant: given.context.tenant, category, id }
+    writes.push({ stream, expected, events: encoded.events, receipts: [] })
   }
   for (const [key, messages] of published) {
     const encoded = encodeMessages(given, messages)

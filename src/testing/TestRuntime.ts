@@ -22,7 +22,7 @@ import {
 } from "../Event.ts"
 import type { EventStore } from "../EventStore.ts"
 import * as EventId from "../internal/eventId.ts"
-import { eventCodec } from "../internal/plan.ts"
+import { eventCodec } from "../internal/evolution.ts"
 import { untyped } from "../internal/types.ts"
 import { WatchWork } from "../internal/work.ts"
 import * as Memory from "../memory/Memory.ts"
@@ -259,14 +259,14 @@ export const events = <Self, Name extends string, S extends PureCodec, Ev extend
     const { inner } = yield* FaultyStore.FaultyStore
     const codec = eventCodec(definition.events)
     const found: Array<Ev["Type"]> = []
+    let after = 0
     while (true) {
-      const page = yield* Effect.orDie(
-        inner.readStream({ tenant, category: definition.name, id }, { after: found.length })
-      )
+      const page = yield* Effect.orDie(inner.readStream({ tenant, category: definition.name, id }, { after }))
       for (const stored of page.events) {
-        found.push(Result.getOrThrowWith(codec.decode(stored), (why) => undecodable(stored, why)))
+        found.push(...Result.getOrThrowWith(codec.decode(stored), (why) => undecodable(stored, why)))
+        after = stored.version
       }
-      if (page.events.length === 0 || found.length >= page.version) return found
+      if (page.events.length === 0 || after >= page.version) return found
     }
   })
 

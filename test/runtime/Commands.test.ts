@@ -4,6 +4,7 @@ import { Effect, Exit, Layer, Schema } from "effect"
 import * as Aggregate from "../../src/Aggregate.ts"
 import type { AggregateHost } from "../../src/AggregateHost.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
+import * as Event from "../../src/Event.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { AccountEvent, Accounts, behavior, InsufficientFunds, NotApproved, Supervisor } from "../fixtures/Account.ts"
 import {
@@ -234,4 +235,76 @@ it.effect(
     assert.lengthOf(exits.filter(Exit.isSuccess), 1)
     assert.deepStrictEqual(yield* moved("a"), [1])
   }, Effect.provide(sharedStores))
+)
+
+/** An aggregate whose schemas write less, or read something else, than its handlers give. */
+const Ambiguous = Event.union({ Said: { what: Schema.Union([Schema.Number, Schema.String]) }, Given: { any: Schema.Any } })
+class Loose extends Aggregate.Service<Loose>()("Loose", {
+  state: Schema.Unknown,
+  events: Ambiguous,
+  commands: [
+    Aggregate.command("say", { payload: { what: Schema.Unknown } }),
+    Aggregate.command("give", { payload: { any: Schema.Any } }),
+    Aggregate.command("answer", {
+      payload: { with: Schema.Unknown },
+      success: Schema.Union([Schema.Number, Schema.String])
+    })
+  ]
+}) {}
+const { Given, Said } = Ambiguous.cases
+const LooseLive = Loose.toLayer({
+  initial: undefined,
+  evolve: { Said: (_, event) => event, Given: (_, event) => event },
+  handlers: {
+    say: ({ payload }) => Aggregate.decide([Object.assign(Said.make({ what: 1 }), { what: payload.what }, { extra: 1 })]),
+    give: ({ payload }) => Aggregate.decide([Given.make(payload)]),
+    answer: (given) => Aggregate.decide([], { reply: given.payload.with as string })
+  }
+})
+
+it.effect.each([1.5, "text", -0, "Infinity", "NaN"])(
+  "I2: the state in memory is the one that a replay leads to, whatever a handler gave (%s)",
+  (what) =>
+    Effect.gen(function*() {
+      const loose = yield* start(Loose, LooseLive)
+      yield* loose.of("a").say({ what })
+      const live = yield* loose.state("a")
+      assert.deepStrictEqual(live, (yield* loose.stateAt("a", { version: 1 })).state)
+      assert.notProperty(live, "extra")
+    }).pipe(Effect.provide(stores))
+)
+
+it.effect(
+  "writes no event that could not be read again",
+  Effect.fnUntraced(function*() {
+    const loose = yield* start(Loose, LooseLive)
+    yield* loose.of("a").give({ any: 1 })
+    for (const any of [undefined, () => 1, Symbol("s")]) {
+      const exit = yield* Effect.exit(loose.of("a").give({ any }))
+      assert.isTrue(Exit.hasDies(exit))
+    }
+    yield* loose.of("a").give({ any: 2 })
+    const again = yield* start(Loose, LooseLive)
+    assert.deepStrictEqual(yield* again.state("a"), { _tag: "Given", any: 2 })
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "refuses a reply that does not fit its schema, with a command id and without",
+  Effect.fnUntraced(function*() {
+    const loose = yield* start(Loose, LooseLive)
+    for (const options of [{}, { commandId: "c" }]) {
+      const exit = yield* Effect.exit(loose.of("a", options).answer({ with: { an: "object" } }))
+      assert.isTrue(Exit.hasDies(exit))
+    }
+  }, Effect.provide(stores))
+)
+
+it.effect.each([1, "text", "Infinity", "NaN"])(
+  "I5: the first answer is the one that a repeated command gets, also where a schema reads something else (%s)",
+  (reply) =>
+    Effect.gen(function*() {
+      const client = (yield* start(Loose, LooseLive)).of("a", { commandId: "c" })
+      assert.deepStrictEqual(yield* client.answer({ with: reply }), yield* client.answer({ with: reply }))
+    }).pipe(Effect.provide(stores))
 )

@@ -9,7 +9,7 @@ import { EventStore } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
 import * as Repository from "../../src/Repository.ts"
 import * as Scenario from "../../src/testing/Scenario.ts"
-import { FaultySnapshotStore } from "../fixtures/FaultySnapshotStore.ts"
+import { FaultySnapshotStore } from "../../src/testing/FaultySnapshotStore.ts"
 import {
   behavior,
   Entered,

@@ -6,7 +6,7 @@ import { admitMetadata } from "../../Admission.ts"
 import type { Also } from "../../Decision.ts"
 import { defaultTenant, make, type Metadata } from "../../Event.ts"
 import type { Append, EventStore, Status, Write } from "../../EventStore.ts"
-import { eventCodec } from "../../internal/plan.ts"
+import { eventCodec } from "../../internal/evolution.ts"
 
 /** Whose streams, and what to keep with each event. */
 export interface Options {
