@@ -71,10 +71,13 @@ const encode = (command: CommandPlan, verdict: Recordable): Result.Result<object
 
 /** The verdict as its recorded outcome tells it. */
 const retold = (command: CommandPlan, verdict: Recordable, outcome: string): Result.Result<Recordable, string> =>
-  Result.flatMap(parseObject(outcome), ({ error, reply }): Result.Result<Recordable, string> =>
-    verdict._tag === "Decided"
-      ? Result.map(command.success.decode(reply), (reply) => ({ ...verdict, reply }))
-      : Result.map(command.error.decode(error), (error) => ({ ...verdict, error })))
+  Result.flatMap(
+    parseObject(outcome),
+    ({ error, reply }): Result.Result<Recordable, string> =>
+      verdict._tag === "Decided"
+        ? Result.map(command.success.decode(reply), (reply) => ({ ...verdict, reply }))
+        : Result.map(command.error.decode(error), (error) => ({ ...verdict, error }))
+  )
 
 /** The answer that a stored outcome stands for. A failure says why this build cannot read it. */
 const decode = (

@@ -238,7 +238,10 @@ it.effect(
 )
 
 /** An aggregate whose schemas write less, or read something else, than its handlers give. */
-const Ambiguous = Event.union({ Said: { what: Schema.Union([Schema.Number, Schema.String]) }, Given: { any: Schema.Any } })
+const Ambiguous = Event.union({
+  Said: { what: Schema.Union([Schema.Number, Schema.String]) },
+  Given: { any: Schema.Any }
+})
 class Loose extends Aggregate.Service<Loose>()("Loose", {
   state: Schema.Unknown,
   events: Ambiguous,
@@ -256,7 +259,8 @@ const LooseLive = Loose.toLayer({
   initial: undefined,
   evolve: { Said: (_, event) => event, Given: (_, event) => event },
   handlers: {
-    say: ({ payload }) => Aggregate.decide([Object.assign(Said.make({ what: 1 }), { what: payload.what }, { extra: 1 })]),
+    say: ({ payload }) =>
+      Aggregate.decide([Object.assign(Said.make({ what: 1 }), { what: payload.what }, { extra: 1 })]),
     give: ({ payload }) => Aggregate.decide([Given.make(payload)]),
     answer: (given) => Aggregate.decide([], { reply: given.payload.with as string })
   }

@@ -8,8 +8,8 @@ import type { Recorded } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
 import * as Repository from "../../src/Repository.ts"
-import * as Scenario from "../../src/testing/Scenario.ts"
 import { FaultySnapshotStore } from "../../src/testing/FaultySnapshotStore.ts"
+import * as Scenario from "../../src/testing/Scenario.ts"
 import {
   behavior,
   Entered,
