@@ -10,6 +10,7 @@ import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, type Envelope, failure, isOverdue } from "./envelope.ts"
 import { finish } from "./finish.ts"
 import type * as Groups from "./groups.ts"
+import * as Mailbox from "./mailbox.ts"
 import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
 import { where } from "./replay.ts"
@@ -40,7 +41,10 @@ const depart = (self: Registration, resident: Resident, work: Work): Append | un
   if (batch === undefined) return undefined
   work.writing = batch
   work.forming = undefined
+  work.held = undefined
   for (const { envelope } of batch.entries) envelope.stage = "begun"
+  // Whoever found no place in this batch may find one in the next.
+  if (Mailbox.size(work.mailbox) > 0) wake(work)
   return Batch.append(batch, resident.stream, self.nextEventId)
 }
 
@@ -59,6 +63,7 @@ type Answers = ReadonlyArray<readonly [Envelope, Answer]>
 const settle = (self: Registration, resident: Resident, work: Work, outcome: Groups.Outcome): void => {
   const batch = work.writing
   if (resident.work !== work || batch === undefined) return
+  work.held = undefined
   try {
     const answers = conclude(self, resident, work, batch, outcome)
     submit(self, resident, work)

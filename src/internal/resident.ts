@@ -23,6 +23,8 @@ export interface Work {
   forming: Batch | undefined
   /** `forming` has a place in the next group. */
   queued: boolean
+  /** The command that cannot be decided before what is under way has changed; it is not asked about in vain. */
+  held: Envelope | undefined
   /** Answers are being given: whoever sends again joins those who were answered before. */
   answering: boolean
   /** A defect below the handlers. The fiber ends with it. */
@@ -75,6 +77,7 @@ export const makeWork = (mailbox: Mailbox.Mailbox): Work => ({
   writing: undefined,
   forming: undefined,
   queued: false,
+  held: undefined,
   answering: false,
   broken: undefined,
   news: false,

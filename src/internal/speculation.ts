@@ -49,12 +49,14 @@ export const decideWaiting = (self: Registration, resident: Resident, work: Work
   for (let count = 0; count < stepMax; count++) {
     const envelope = Mailbox.first(work.mailbox)
     if (envelope === undefined) return empty
+    if (envelope === work.held) return held
     if (envelope.deadlineMillis !== undefined && isOverdue(envelope, elapsedMillis(self.clock))) {
       Mailbox.take(work.mailbox)
       dismiss(self, resident, work, envelope, failure(new CommandTimeout(where(envelope.stream))))
       continue
     }
     const halt = decideNext(self, resident, work, envelope)
+    if (halt?._tag === "Held") work.held = envelope
     if (halt !== undefined) return halt
   }
   return pause
@@ -189,6 +191,7 @@ export const withdraw = (work: Work, envelope: Envelope): void => {
 export const takeApart = (work: Work, first: ReadonlyArray<Envelope> = []): void => {
   const again = [...first, ...(work.forming?.entries ?? []).map(({ envelope }) => envelope)]
   work.forming = undefined
+  work.held = undefined
   const waiting = again.filter(({ stage }) => stage !== "answered")
   for (const envelope of waiting) envelope.stage = "waiting"
   Mailbox.putBack(work.mailbox, waiting)
