@@ -247,8 +247,8 @@ export const given = (
   })
 
 /**
- * The events of a stream as they are in the log, decoded, past the runtime and all faults; none if there is no such
- * stream. One that does not decode is a defect.
+ * The events of a stream as they are in the log, decoded to today's, past the runtime and all faults; none if there is no
+ * such stream. One that does not decode is a defect.
  */
 export const events = <Self, Name extends string, S extends PureCodec, Ev extends Events, C extends Command.Any>(
   { definition }: ServiceClass<Self, Name, S, Ev, C>,

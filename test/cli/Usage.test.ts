@@ -11,6 +11,8 @@ describe("help", () => {
     assert.strictEqual(ended.exitCode, 0)
     assert.match(ended.stdout, /USAGE\n {2}varve <subcommand>/)
     assert.match(ended.stdout, /SUBCOMMANDS\n {2}run +Carry out a file of commands/)
+    assert.match(ended.stdout, /\n {2}export +Write the log of a store to a file/)
+    assert.match(ended.stdout, /\n {2}history +Replay an exported log with the code of an app/)
     assert.strictEqual(ended.stderr, "")
   })
 
@@ -31,6 +33,15 @@ describe("help", () => {
       ]
     ) assert.include(ended.stdout, `\n  ${flag} `)
     assert.include(ended.stdout, "npm start -- run --app examples/expenses/app.ts")
+  })
+
+  it("of export and history names every flag with what it takes", async () => {
+    const exporting = await varve(["export", "--help"])
+    for (const flag of ["--store NAME", "--url FILE", "--output FILE"]) assert.include(exporting.stdout, `\n  ${flag} `)
+    const replaying = await varve(["history", "--help"])
+    for (const flag of ["--app FILE", "--log FILE", "--others", "--json"]) {
+      assert.include(replaying.stdout, `\n  ${flag} `)
+    }
   })
 
   it("of npm start says what it runs, and that it drains", async () => {

@@ -10,6 +10,7 @@ import { untyped } from "../../src/internal/types.ts"
 import * as Repository from "../../src/Repository.ts"
 import { FaultySnapshotStore } from "../../src/testing/FaultySnapshotStore.ts"
 import * as Scenario from "../../src/testing/Scenario.ts"
+import * as TestRuntime from "../../src/testing/TestRuntime.ts"
 import {
   behavior,
   Entered,
@@ -245,6 +246,7 @@ it.effect(
       ]
     )
     assert.strictEqual(first?.recordedAt.getTime(), moved?.recordedAtMillis)
+    assert.deepStrictEqual(yield* TestRuntime.events(Ledgers, "a"), history.map(({ event }) => event))
   }, Effect.provide(stores))
 )
 
