@@ -75,7 +75,9 @@ const doors = ({ files }: Tarball): ReadonlyArray<Problem> => {
     .filter((path) => path.startsWith("src/internal/"))
     .map((path) => ({ path, message: "is internal, but among the exports of package.json" }))
   const strange = files
-    .filter(({ path }) => !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(d\.ts|js)(\.map)?)$/.test(path))
+    .filter(({ path }) =>
+      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|src\/api\.md|dist\/.*\.(d\.ts|js)(\.map)?)$/.test(path)
+    )
     .map(({ path }) => ({ path, message: "is packed, but none of what users need: see `files` in package.json" }))
   return [...shut, ...inner, ...strange]
 }
