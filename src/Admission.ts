@@ -11,17 +11,17 @@ import { forbiddenInJson, forbiddenInString, isPlainObject } from "./internal/js
 export const limits = {
   /** Of a tenant, category, id, command id, event type or metadata key, in Unicode characters; 1 at least. */
   nameCharactersMax: 255,
-  /** Of one event: its data and metadata as UTF-8 JSON. */
+  /** Of one event, its data and metadata as UTF-8 JSON: 256 KiB. */
   eventBytesMax: 256 * 1024,
-  /** Of the metadata of one event alone, as UTF-8 JSON. */
+  /** Of the metadata of one event alone, as UTF-8 JSON: 16 KiB. */
   metadataBytesMax: 16 * 1024,
-  /** Of the recorded outcome of one command: its reply or rejection as UTF-8 JSON. */
+  /** Of the recorded outcome of one command, its reply or rejection as UTF-8 JSON: 256 KiB. */
   outcomeBytesMax: 256 * 1024,
   /** How deep a payload may be nested: no schema, handler or store runs out of stack on the way down. */
   payloadLevelsMax: 500,
   /** Of one write to one stream. */
   writeEventsMax: 1_000,
-  /** Of one write to one stream: the sum of its events. */
+  /** Of one write to one stream, the sum of its events: 4 MiB. */
   writeBytesMax: 4 * 1024 * 1024,
   /** Of one append: how many streams it may write at once. */
   appendWritesMax: 100
