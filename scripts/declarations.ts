@@ -128,9 +128,9 @@ const declared = (
   const text = textOf(module, declaration).replace(/^declare /, "")
   switch (declaration.type) {
     case "VariableDeclaration":
-      return declaration.declarations.flatMap(({ id }) => {
-        const type = typeOf(module, id)
-        return one(nameOf(module, id), kindOf(id, type), `declare const ${nameOf(module, id)}: ${type}`)
+      return declaration.declarations.flatMap((declarator) => {
+        const { id } = declarator
+        return one(nameOf(module, id), kindOf(id, typeOf(module, id)), `declare const ${textOf(module, declarator)}`)
       })
     case "FunctionDeclaration":
     case "TSDeclareFunction":

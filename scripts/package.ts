@@ -66,12 +66,12 @@ const described = (problem: Wrong): string => {
 // ── What is ours
 
 const doors = ({ files }: Tarball): ReadonlyArray<Problem> => {
-  const open = new Set(entries().map(({ source }) => source))
-  const index = importsOf(parse(read("src/index.ts"))).map(({ specifier }) => `src/${specifier.slice("./".length)}`)
-  const shut = index
-    .filter((path) => !open.has(path))
-    .map((path) => ({ path, message: "is in src/index.ts, but not among the exports of package.json" }))
-  const inner = [...open]
+  const open = new Map(entries().map(({ source, specifier }) => [specifier, source]))
+  const names = importsOf(parse(read("src/index.ts"))).map(({ specifier }) => specifier.replace(/^\.\/(.*)\.ts$/, "$1"))
+  const shut = names
+    .filter((name) => open.get(`varve/${name}`) !== `src/${name}.ts`)
+    .map((name) => ({ path: "package.json", message: `exports no varve/${name}, which src/index.ts has` }))
+  const inner = [...open.values()]
     .filter((path) => path.startsWith("src/internal/"))
     .map((path) => ({ path, message: "is internal, but among the exports of package.json" }))
   const strange = files
@@ -79,8 +79,21 @@ const doors = ({ files }: Tarball): ReadonlyArray<Problem> => {
       !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|src\/api\.md|dist\/.*\.(d\.ts|js)(\.map)?)$/.test(path)
     )
     .map(({ path }) => ({ path, message: "is packed, but none of what users need: see `files` in package.json" }))
-  return [...shut, ...inner, ...strange]
+  return [...shut, ...inner, ...crooked(), ...strange]
 }
+
+/** Behind one door stands one module: its source here, its build and its declarations for users. */
+const crooked = (): ReadonlyArray<Problem> =>
+  Object.entries(manifest.exports).flatMap(([subpath, target]) => {
+    if (target === null || typeof target === "string") return []
+    const path = /^\.\/src\/(.*)\.ts$/.exec(target["varve-source"] ?? "")?.[1]
+    const expected = { "varve-source": `./src/${path}.ts`, types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` }
+    if (JSON.stringify(target) === JSON.stringify(expected)) return []
+    return [{
+      path: "package.json",
+      message: `exports["${subpath}"] is not one module's source, declarations and build`
+    }]
+  })
 
 // ── Sizes
 
