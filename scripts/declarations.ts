@@ -81,7 +81,25 @@ const exportsOf = (module: Module): Pick<Face, "exports" | "again"> => {
       for (const found of declared(module, declaration, bases, docstringAt(module, start))) add(exports, found)
     }
   }
-  return { exports: [...exports.values()], again }
+  return { exports: withNeighbours(module, [...exports.values()]), again }
+}
+
+/** A type that is not exported is shown where it is first needed: else nobody could tell what takes it. */
+const withNeighbours = (module: Module, exports: ReadonlyArray<Export>): ReadonlyArray<Export> => {
+  const types = new Map(
+    module.program.body.flatMap((statement) =>
+      statement.type === "TSTypeAliasDeclaration" || statement.type === "TSInterfaceDeclaration"
+        ? [[statement.id.name, textOf(module, statement).replace(/^declare /, "")]]
+        : []
+    )
+  )
+  return exports.map((found) => {
+    const neighbours = [...types].filter(([name]) =>
+      found.signatures.some((signature) => new RegExp(`\\b${name}\\b`).test(signature))
+    )
+    for (const [name] of neighbours) types.delete(name)
+    return { ...found, signatures: [...found.signatures, ...neighbours.map(([, text]) => text)] }
+  })
 }
 
 /** Overloads, and a schema and its type, are one export with several signatures. */
