@@ -9,14 +9,14 @@
  */
 import { checkPackage, createPackageFromTarballData, type Problem as Wrong } from "@arethetypeswrong/core"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { join, posix } from "node:path"
 import { gzipSync } from "node:zlib"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import { rolldown } from "rolldown"
-import { entries, manifest } from "./entries.ts"
+import { entries, manifest, sourceExports } from "./entries.ts"
 import { type Problem, report } from "./problems.ts"
-import { importsOf, parse, read, root } from "./sources.ts"
+import { files, importsOf, parse, read, root } from "./sources.ts"
 import { pack, type Tarball } from "./tarball.ts"
 
 const main = async () => {
@@ -65,7 +65,7 @@ const described = (problem: Wrong): string => {
 
 // ── What is ours
 
-const doors = ({ files }: Tarball): ReadonlyArray<Problem> => {
+const doors = (tarball: Tarball): ReadonlyArray<Problem> => {
   const open = new Map(entries().map(({ source, specifier }) => [specifier, source]))
   const names = importsOf(parse(read("src/index.ts"))).map(({ specifier }) => specifier.replace(/^\.\/(.*)\.ts$/, "$1"))
   const shut = names
@@ -74,12 +74,29 @@ const doors = ({ files }: Tarball): ReadonlyArray<Problem> => {
   const inner = [...open.values()]
     .filter((path) => path.startsWith("src/internal/"))
     .map((path) => ({ path, message: "is internal, but among the exports of package.json" }))
-  const strange = files
+  const strange = tarball.files
     .filter(({ path }) =>
       !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|src\/api\.md|dist\/.*\.(d\.ts|js)(\.map)?)$/.test(path)
     )
     .map(({ path }) => ({ path, message: "is packed, but none of what users need: see `files` in package.json" }))
-  return [...shut, ...inner, ...crooked(), ...strange]
+  return [...shut, ...inner, ...crooked(), ...ajar(), ...strange]
+}
+
+/** A pattern's star also takes in folders: what is in one is nobody's unless a pattern of its own says so. */
+const ajar = (): ReadonlyArray<Problem> => {
+  const patterns = Object.entries(sourceExports).flatMap(([subpath, target]) =>
+    subpath.endsWith("/*") ? [{ folder: `src/${subpath.slice("./".length, -1)}`, isShut: target === null }] : []
+  )
+  const folders = new Set(files("ts").map((path) => `${posix.dirname(path)}/`))
+  return patterns.filter(({ isShut }) => !isShut).flatMap(({ folder }) =>
+    [...folders]
+      .filter((below) => below !== folder && below.startsWith(folder))
+      .filter((below) => !patterns.some((pattern) => pattern.isShut && below.startsWith(pattern.folder)))
+      .map((path) => ({
+        path,
+        message: `is open by the pattern of ${folder}: shut it among the exports of package.json`
+      }))
+  )
 }
 
 /** Behind one door stands one module: its source here, its build and its declarations for users. */
