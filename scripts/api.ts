@@ -17,7 +17,19 @@ const path = "src/api.md"
 const needsExample: ReadonlySet<Kind> = new Set<Kind>(["function", "layer", "service"])
 
 /** What has no example, and why. */
-const exceptions: Readonly<Record<string, string>> = {}
+const exceptions: Readonly<Record<string, string>> = {
+  "varve/testing/FaultySnapshotStore#layer": "the example of `FaultySnapshotStore` provides it",
+  "varve/testing/FaultyStore#layer": "the example of `FaultyStore` provides it",
+  "varve/testing/FaultyStore#layerShared": "it is provided as `layer` is",
+  "varve/testing/TestRuntime#TestRuntime": "tests ask the functions of its module, which ask it",
+  "varve/testing/TestRuntime#idle": "one test shows them all: the example of `layer`",
+  "varve/testing/TestRuntime#settled": "the example of `layer`",
+  "varve/testing/TestRuntime#given": "the example of `layer`",
+  "varve/testing/TestRuntime#events": "the example of `layer`",
+  "varve/testing/TestRuntime#appendedBy": "the example of `layer`",
+  "varve/testing/TestRuntime#layerOver": "it is provided as `layer` is",
+  "varve/testing/TestRuntime#layerWith": "it is provided as `layer` is"
+}
 
 // ── The document
 
