@@ -140,7 +140,7 @@ export interface StreamPage {
 export interface LogFilter {
   readonly tenants?: ReadonlyArray<string> | undefined
   readonly categories?: ReadonlyArray<string> | undefined
-  /** As in the log: see `Event.types`. */
+  /** As in the log: the `storedTypes` of an `Event.registry`. */
   readonly types?: ReadonlyArray<string> | undefined
 }
 
