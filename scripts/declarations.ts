@@ -3,7 +3,7 @@
  * sources, inferred types included.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { join, relative } from "node:path"
+import { join, posix, relative } from "node:path"
 import { compile } from "./build.ts"
 import { entries, type Entry } from "./entries.ts"
 import { type Module, parse, read, root, type Source } from "./sources.ts"
@@ -51,17 +51,37 @@ export const faces = (): ReadonlyArray<Face> => {
 }
 
 const faceOf = (entry: Entry, folder: string): Face => {
-  const path = entry.source.replace(/^src\/(.*)\.ts$/, "$1.d.ts")
-  const module = parse({ path, text: readFileSync(join(folder, path), "utf8") })
   const [first] = parse(read(entry.source)).comments
-  return { ...entry, docstring: first === undefined ? "" : prose(first.value), ...exportsOf(module) }
+  const docstring = first === undefined ? "" : prose(first.value)
+  return { ...entry, docstring, ...exportsOf(declarationsOf(entry.source, folder), folder) }
+}
+
+const declarationsOf = (source: string, folder: string): Module => {
+  const path = source.replace(/^src\/(.*)\.ts$/, "$1.d.ts")
+  return parse({ path, text: readFileSync(join(folder, path), "utf8") })
+}
+
+/** What is internal has no face of its own: whoever exports it answers for it, under the name that he gives it. */
+const adopted = (path: string, specifiers: Specifiers, folder: string): ReadonlyArray<Export> => {
+  const { exports } = exportsOf(declarationsOf(`src/${path}`, folder), folder)
+  return specifiers.map(({ exported, local }) => {
+    const found = exports.find(({ name }) => name === nameIn(local))
+    if (found === undefined) throw new Error(`${path} has no declaration of ${nameIn(local)}`)
+    const renamed = new RegExp(`\\b${found.name}\\b`, "g")
+    const signatures = found.signatures.map((signature) => signature.replaceAll(renamed, nameIn(exported)))
+    return { ...found, name: nameIn(exported), signatures }
+  })
 }
 
 type Statement = Module["program"]["body"][number]
 type Declaration = NonNullable<Extract<Statement, { readonly type: "ExportNamedDeclaration" }>["declaration"]>
 type Variables = Extract<Declaration, { readonly type: "VariableDeclaration" }>
 
-const exportsOf = (module: Module): Pick<Face, "exports" | "again"> => {
+type Specifiers = Extract<Statement, { readonly type: "ExportNamedDeclaration" }>["specifiers"]
+
+const nameIn = (node: Specifiers[number]["local"]): string => node.type === "Literal" ? node.value : node.name
+
+const exportsOf = (module: Module, folder: string): Pick<Face, "exports" | "again"> => {
   const exports = new Map<string, Export>()
   const again: Array<Again> = []
   const bases = basesIn(module)
@@ -75,8 +95,12 @@ const exportsOf = (module: Module): Pick<Face, "exports" | "again"> => {
     if (statement.type !== "ExportNamedDeclaration") continue
     const { declaration, source, specifiers, start } = statement
     if (declaration === null) {
-      const names = specifiers.map(({ exported }) => textOf(module, exported))
-      if (names.length > 0) again.push({ names, from: source === null ? origin(module, names) : from({ source }) })
+      const names = specifiers.map(({ exported }) => nameIn(exported))
+      const whence = source === null ? origin(module, names) : source.value
+      const path = posix.join(posix.dirname(module.path), whence)
+      if (path.startsWith("internal/")) {
+        for (const found of adopted(path, specifiers, folder)) add(exports, found)
+      } else if (names.length > 0) again.push({ names, from: whence })
     } else {
       for (const found of declared(module, declaration, bases, docstringAt(module, start))) add(exports, found)
     }
