@@ -4,13 +4,13 @@
  */
 import { Clock, Effect, Metric, type Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { main } from "varve/cli/Main"
-import * as RunCommand from "varve/cli/RunCommand"
-import * as StatusLine from "varve/cli/StatusLine"
-import * as StoreFlags from "varve/cli/StoreFlags"
 import { EventStore } from "varve/EventStore"
 import * as Store from "varve/Store"
 import * as Worker from "varve/Worker"
+import { main } from "../src/cli/Main.ts"
+import * as RunCommand from "../src/cli/RunCommand.ts"
+import * as StatusLine from "../src/cli/StatusLine.ts"
+import * as StoreFlags from "../src/cli/StoreFlags.ts"
 import { OrdersLive } from "./orders/Orders.ts"
 import * as Traffic from "./orders/traffic.ts"
 

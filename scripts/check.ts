@@ -39,6 +39,8 @@ const oxlint = node(
 const steps: ReadonlyArray<Step> = [
   { name: "types", command: node("scripts/types.ts"), next: "mend the types; Effect's own rules end in their name" },
   { name: "docs", command: node("scripts/docs.ts"), next: "mend the example; scripts/docs.ts says what one may be" },
+  { name: "package", command: node("scripts/package.ts"), next: "mend it; scripts/package.ts says what it looks at" },
+  { name: "api", command: node("scripts/api.ts"), next: "mend it; `npm run api` writes the report, to be read" },
   { name: "unused", command: knip, next: "use it, or delete it; knip.json says where use begins" },
   { name: "format", command: node("scripts/format.ts"), next: "`npm run fix` writes it" },
   { name: "tidy", command: node("scripts/tidy.ts"), next: "mend it; scripts/tidy.ts has the rules" },
@@ -73,7 +75,7 @@ const take = async ({ command, name, next }: Step): Promise<Outcome> => {
   const time = `${((performance.now() - started) / 1_000).toFixed(1)} s`
   const mark = passed ? styleText("green", "✓") : styleText("red", "✗")
   const [summary, details] = passed ? [lines.at(-1) ?? "", []] : ["", [...lines, `→ ${next}`]]
-  console.log(`${mark} ${name.padEnd(6)} ${time.padStart(6)}  ${styleText("dim", summary)}`.trimEnd())
+  console.log(`${mark} ${name.padEnd(7)} ${time.padStart(6)}  ${styleText("dim", summary)}`.trimEnd())
   for (const line of details) console.log(`    ${line}`)
   return { name, passed }
 }

@@ -15,6 +15,7 @@ import { stripTypeScriptTypes } from "node:module"
 import { dirname, join, relative } from "node:path"
 import { pathToFileURL } from "node:url"
 import { assertClaims, type Asserted } from "./claims.ts"
+import { sourceExports } from "./entries.ts"
 import { report } from "./problems.ts"
 import { files, lineOf, parse, read, root, type Source } from "./sources.ts"
 
@@ -92,11 +93,13 @@ const examplesOf = (blocks: ReadonlyArray<Block>): ReadonlyArray<Example> => {
 const folder = join(root, "node_modules/.cache/docs", String(process.pid))
 const workFolder = join(folder, "work")
 
-/** It sees Varve as a user's project does: as a package among its modules. */
+/** It sees Varve as a user's project does: as a package among its modules, through the same doors, but not built. */
 const makeFolder = (): void => {
+  const varve = join(folder, "node_modules/varve")
   mkdirSync(workFolder, { recursive: true })
-  mkdirSync(join(folder, "node_modules"))
-  symlinkSync(root, join(folder, "node_modules/varve"), "junction")
+  mkdirSync(varve, { recursive: true })
+  writeFileSync(join(varve, "package.json"), JSON.stringify({ name: "varve", type: "module", exports: sourceExports }))
+  symlinkSync(join(root, "src"), join(varve, "src"), "junction")
   const compilerOptions = { incremental: false, noUnusedLocals: false, noUnusedParameters: false }
   const config = { extends: join(root, "tsconfig.json"), compilerOptions, include: ["*.ts"], exclude: [] }
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config))

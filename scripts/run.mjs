@@ -19,6 +19,8 @@ const verbs = {
   test: ["scripts/test.ts"],
   check: ["scripts/check.ts"],
   fix: ["scripts/check.ts", "--fix"],
+  api: ["scripts/api.ts", "--fix"],
+  build: ["scripts/build.ts"],
   soak: ["scripts/soak.ts"],
   bench: ["scripts/bench.ts"],
   mutants: ["scripts/mutants.ts"]
@@ -30,6 +32,8 @@ const main = async ([verb = "", ...args]) => {
   if (!isInstalled()) await install()
   const node = pickNode()
   process.env.PATH = dirname(node) + delimiter + process.env.PATH
+  // Whatever runs in here, "varve/…" is a source and not what was built of it. See the exports of package.json.
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --conditions=varve-source`.trim()
   process.exit(await run(node, [...verbs[verb], ...args], { stdio: "inherit" }))
 }
 

@@ -3,6 +3,7 @@
  * `node scripts/tidy.ts --fix` writes down what has become shorter.
  */
 import { basename, posix } from "node:path"
+import { entries } from "./entries.ts"
 import { isShort, tighten } from "./lengths.ts"
 import { type Problem, report } from "./problems.ts"
 import { files, importsOf, lineOf, type Module, parse, read, type Source } from "./sources.ts"
@@ -63,19 +64,16 @@ const isNamedWell: Rule<Source> = ({ path }) => {
   return [{ path, message: `is named otherwise than its neighbours: ${isInternal ? "camelCase" : "PascalCase"}` }]
 }
 
-/** What is started by its name. */
-const programs = ["src/index.ts", "src/cli/varve.ts"]
+/** What users import or start by its name. */
+const doors = [...entries().map(({ source }) => source), "src/cli/varve.ts"]
 
 const isImportedIn = (modules: ReadonlyArray<Module>): Rule<Source> => {
   const targets = modules.flatMap((module) => importsOf(module).map(({ specifier }) => fileOf(module, specifier)))
-  const needed = new Set([...targets, ...programs])
+  const needed = new Set([...targets, ...doors])
   return ({ path }) => needed.has(path) ? [] : [{ path, message: "is imported by nobody: use it, or delete it" }]
 }
 
-const fileOf = ({ path }: Source, specifier: string): string =>
-  specifier.startsWith("varve/")
-    ? `src/${specifier.slice("varve/".length)}.ts`
-    : posix.join(posix.dirname(path), specifier)
+const fileOf = ({ path }: Source, specifier: string): string => posix.join(posix.dirname(path), specifier)
 
 // ── All of it
 

@@ -11,17 +11,17 @@ import { forbiddenInJson, forbiddenInString, isPlainObject } from "./internal/js
 export const limits = {
   /** Of a tenant, category, id, command id, event type or metadata key, in Unicode characters; 1 at least. */
   nameCharactersMax: 255,
-  /** Of one event: its data and metadata as UTF-8 JSON. */
+  /** Of one event, its data and metadata as UTF-8 JSON: 256 KiB. */
   eventBytesMax: 256 * 1024,
-  /** Of the metadata of one event alone, as UTF-8 JSON. */
+  /** Of the metadata of one event alone, as UTF-8 JSON: 16 KiB. */
   metadataBytesMax: 16 * 1024,
-  /** Of the recorded outcome of one command: its reply or rejection as UTF-8 JSON. */
+  /** Of the recorded outcome of one command, its reply or rejection as UTF-8 JSON: 256 KiB. */
   outcomeBytesMax: 256 * 1024,
   /** How deep a payload may be nested: no schema, handler or store runs out of stack on the way down. */
   payloadLevelsMax: 500,
   /** Of one write to one stream. */
   writeEventsMax: 1_000,
-  /** Of one write to one stream: the sum of its events. */
+  /** Of one write to one stream, the sum of its events: 4 MiB. */
   writeBytesMax: 4 * 1024 * 1024,
   /** Of one append: how many streams it may write at once. */
   appendWritesMax: 100
@@ -56,10 +56,24 @@ export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInval
   }
 }
 
-/** Why the log does not admit something. */
+/** Why the log does not admit something. Nothing was written, and the same input is refused again. */
 export type Refusal = LimitExceeded | InputInvalid
 
-/** A tenant, category, id, command id, event type or metadata key: 1 to 255 characters, no NUL, no lone surrogate. */
+/**
+ * Why something cannot be a name (a tenant, category, id, command id, event type or metadata key), or undefined if it
+ * can: it has 1 to 255 characters, no NUL, no lone surrogate. `what` names it in the message.
+ *
+ * - `InputInvalid`: no string, empty, or with a character that no store can keep
+ * - `LimitExceeded`: more than 255 Unicode characters
+ *
+ * @example
+ * ```ts
+ * import * as Admission from "varve/Admission"
+ *
+ * Admission.refuseName("the id", "o-1") // => undefined
+ * Admission.refuseName("the id", "")?.message // => "the id is not valid: it is empty"
+ * ```
+ */
 export const refuseName = (what: string, name: unknown): Refusal | undefined => {
   if (typeof name !== "string") return new InputInvalid({ what, problem: `a string is expected, not ${kindOf(name)}` })
   if (name.length === 0) return new InputInvalid({ what, problem: "it is empty" })
@@ -74,13 +88,28 @@ export const refuseName = (what: string, name: unknown): Refusal | undefined => 
   return forbidden === undefined ? undefined : new InputInvalid({ what, problem: `it contains ${forbidden}` })
 }
 
-/** JSON data together with its text and size. Made by `admitJson` only, so that what reaches a store is admitted. */
+/** JSON data as admitted text. Made by `admitJson` and `admitMetadata`, so that what reaches a store is admitted. */
 export interface AdmittedJson {
   readonly text: string
+  /** The size of `text` as UTF-8. */
   readonly bytes: number
 }
 
-/** Turns JSON data into text that every store can keep, at most `bytesMax` bytes of UTF-8. */
+/**
+ * Turns JSON data into text that every store can keep, at most `bytesMax` bytes of UTF-8. `what` names it in messages.
+ *
+ * - `InputInvalid`: it is no JSON value, or holds a NUL, a lone surrogate or a `__proto__` key
+ * - `LimitExceeded`: its text is longer than `bytesMax`
+ *
+ * @example
+ * ```ts
+ * import { Result } from "effect"
+ * import * as Admission from "varve/Admission"
+ *
+ * const admitted = Admission.admitJson("the payload", { cents: 100 }, 1_024)
+ * admitted // => Result.succeed({ text: `{"cents":100}`, bytes: 13 })
+ * ```
+ */
 export const admitJson = (what: string, value: unknown, bytesMax: number): Result.Result<AdmittedJson, Refusal> => {
   const text = stringify(value)
   if (text === undefined) {
@@ -94,7 +123,22 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
     : Result.succeed({ text, bytes })
 }
 
-/** Metadata: string values under admitted keys, at most 16 KiB as JSON. */
+/**
+ * Turns metadata into text that every store can keep: string values under keys of 1 to 255 characters, at most 16 KiB
+ * as JSON.
+ *
+ * - `InputInvalid`: no plain object, a value that is no string, or a character that no store can keep
+ * - `LimitExceeded`: a key of more than 255 characters, or more than 16 KiB
+ *
+ * @example
+ * ```ts
+ * import { Result } from "effect"
+ * import * as Admission from "varve/Admission"
+ *
+ * const admitted = Admission.admitMetadata({ user: "u-1" })
+ * admitted // => Result.succeed({ text: `{"user":"u-1"}`, bytes: 14 })
+ * ```
+ */
 export const admitMetadata = (metadata: Readonly<Record<string, string>>): Result.Result<AdmittedJson, Refusal> => {
   if (!isPlainObject(metadata)) {
     return Result.fail(

@@ -22,14 +22,30 @@ import {
 } from "./internal/types.ts"
 
 export { decide }
-/** Declares a command: see `Command.make`. */
+/**
+ * Declares a command of an aggregate: what it carries, what it answers, how it may be rejected. It is `Command.make`.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ *
+ * class TooHeavy extends Schema.TaggedError<TooHeavy>()("TooHeavy", { grams: Schema.Int }) {}
+ *
+ * const pack = Aggregate.command("pack", { payload: { grams: Schema.Int }, success: Schema.String, error: TooHeavy })
+ * pack.tag // => "pack"
+ * ```
+ */
 export const command = Command.make
 export type { Commit, HandleOptions, HandlerContext, Settings, StateAt } from "./AggregateHost.ts"
 
-/** The protocol of an aggregate. */
+/** The protocol of an aggregate: what its clients and its behaviour agree on. */
 export interface Protocol<S extends PureCodec, Ev extends Events, Cs extends ReadonlyArray<Tagged>> {
+  /** The schema of its state, which encodes to JSON: snapshots hold it. */
   readonly state: S
+  /** Made by `Event.union`. */
   readonly events: Ev
+  /** Made by `command`; their tags differ. */
   readonly commands: Cs
   /**
    * Raise it when the meaning of the state changes but not its schema, as when `evolve` or an upcast is mended: snapshots
@@ -64,14 +80,18 @@ export interface ServiceClass<Self, Name extends string, S extends PureCodec, Ev
   /**
    * Runs the aggregate on a host. What its handlers use becomes a requirement.
    *
-   * Mistakes in the declaration of its events are defects of the Layer: `ReleasedShapeInvalid` for a shape that cannot be
-   * as `Event.evolved` has it, `EventTypeTaken` if another aggregate declares one of its types otherwise.
+   * Mistakes in the program are defects of the Layer: a category that another Layer on the same host has, or `outbox`; a
+   * setting out of its bounds; `ReleasedShapeInvalid` for a shape of an event that cannot be as `Event.evolved` has it,
+   * `EventTypeTaken` if another aggregate declares one of its types otherwise.
    */
   readonly toLayer: <H extends Handlers<S["Type"], Ev["Type"], C>>(
     behavior: BehaviorOf<S["Type"], Ev["Type"], H & NoOthers<H, C["tag"]>>,
     settings?: Settings
   ) => Layer.Layer<Self, never, AggregateHost | ServicesOf<H>>
-  /** Events for one of these aggregates, to be written together with the decision of another: see `decide`. */
+  /**
+   * Events for one of these aggregates, of the same tenant, to be written together with the decision of another: see
+   * `decide`. If `expected` ("any" unless given) is not met, the deciding command is decided again.
+   */
   readonly write: (
     id: string,
     events: ReadonlyArray<Ev["Type"]>,
@@ -80,8 +100,11 @@ export interface ServiceClass<Self, Name extends string, S extends PureCodec, Ev
 }
 
 /**
- * Declares an aggregate: the category of its streams, its state, events and commands. The class is the service that
- * clients ask for; `toLayer` gives it its behaviour.
+ * Declares an aggregate: the category of its streams (1 to 255 characters), its state, events and commands. The class
+ * is the service that clients ask for; `toLayer` gives it its behaviour.
+ *
+ * Clients send commands by `of(id)`: each fails with the command's own errors, or with `CommandFailed`, whose `reason`
+ * says what the machinery could not do. `state`, `stateAt`, `history` and `exists` read.
  *
  * @example
  * ```ts

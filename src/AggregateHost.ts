@@ -12,7 +12,10 @@ import { StoreUnavailable } from "./EventStore.ts"
 
 const where = { aggregate: Schema.String, id: Schema.String }
 
-/** `ifVersion` was not met, or other writers were first until the budget of re-decisions was spent. */
+/**
+ * `ifVersion` was not met, or other writers were first until the budget of re-decisions was spent: the stream is at
+ * `actual`, not `expected`. Nothing was written; look again, decide again.
+ */
 export class VersionConflict extends Schema.TaggedError<VersionConflict>()("VersionConflict", {
   ...where,
   expected: Schema.Union([Schema.Int, Schema.Literals(["noStream", "exists", "any"])]),
@@ -23,7 +26,10 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
   }
 }
 
-/** The mailbox is full, or so many aggregates are busy that no further one may start. Try again a little later. */
+/**
+ * The mailbox is full, or so many aggregates are busy that no further one may start: `capacity` is that of what `of`
+ * names. Nothing was begun. Try again a little later.
+ */
 export class MailboxFull extends Schema.TaggedError<MailboxFull>()("MailboxFull", {
   ...where,
   capacity: Schema.Int,
@@ -58,7 +64,10 @@ export class RuntimeStopping extends Schema.TaggedError<RuntimeStopping>()("Runt
   }
 }
 
-/** This build has no handler for a command, or no case for a stored event. */
+/**
+ * This build has no handler for a command, or no case for a stored event: `name` is the command or the event's type.
+ * Nothing was written. Deploy the build that knows it.
+ */
 export class HandlerMissing extends Schema.TaggedError<HandlerMissing>()("HandlerMissing", {
   ...where,
   name: Schema.String
@@ -68,7 +77,10 @@ export class HandlerMissing extends Schema.TaggedError<HandlerMissing>()("Handle
   }
 }
 
-/** A stored event does not decode or does not evolve; `version` and `type` name it, `problem` says why. */
+/**
+ * A stored event does not decode or does not evolve; `version` and `type` name it, `problem` says why. Nothing was
+ * written, and nothing can be until the event is readable again: deploy a build whose schema and `evolve` take it.
+ */
 export class StreamUnreadable extends Schema.TaggedError<StreamUnreadable>()("StreamUnreadable", {
   ...where,
   version: Schema.Int,
@@ -80,7 +92,7 @@ export class StreamUnreadable extends Schema.TaggedError<StreamUnreadable>()("St
   }
 }
 
-/** The store returned an event of another stream. */
+/** The store returned an event of another stream. Nothing was written; the store breaks its promise. */
 export class StreamMismatch extends Schema.TaggedError<StreamMismatch>()("StreamMismatch", {
   ...where,
   version: Schema.Int
@@ -103,7 +115,7 @@ export class SchemaTooNew extends Schema.TaggedError<SchemaTooNew>()("SchemaTooN
   }
 }
 
-/** The command id was used before, for another command or another payload. */
+/** The command id was used before, for another command or another payload. Nothing was written: use ids once. */
 export class CommandIdReused extends Schema.TaggedError<CommandIdReused>()("CommandIdReused", {
   ...where,
   commandId: Schema.String
@@ -123,7 +135,7 @@ export class CommandQuarantined extends Schema.TaggedError<CommandQuarantined>()
   }
 }
 
-/** `stateAt` asked for a version that the stream has not reached. */
+/** `stateAt` asked for a version that the stream has not reached: it has `actual` events. */
 export class ReadPastEnd extends Schema.TaggedError<ReadPastEnd>()("ReadPastEnd", {
   ...where,
   version: Schema.Int,
@@ -144,7 +156,7 @@ export class AskRing extends Schema.TaggedError<AskRing>()("AskRing", {
   }
 }
 
-/** Why the machinery could not carry out a command. */
+/** Why the machinery could not carry out a command: the schema of `CommandFailed.reason`, and its type. */
 export const Reason = Schema.Union([
   VersionConflict,
   MailboxFull,
@@ -177,6 +189,21 @@ const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
 /**
  * The machinery could not carry out a command; `reason` says why. It stands beside the command's own rejections, and
  * `Effect.catchReason("CommandFailed", "VersionConflict", …)` catches one reason.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CommandFailed, VersionConflict } from "varve/AggregateHost"
+ *
+ * const reason = new VersionConflict({ aggregate: "Order", id: "o-1", expected: 3, actual: 4 })
+ * const failed: Effect.Effect<string, CommandFailed> = Effect.fail(new CommandFailed({ reason }))
+ *
+ * const answered = failed.pipe(
+ *   Effect.catchReason("CommandFailed", "VersionConflict", ({ actual }) => Effect.succeed(`now at ${actual}`)),
+ *   Effect.catchIf((error) => error.isRetryable, () => Effect.succeed("try again later"))
+ * )
+ * await Effect.runPromise(answered) // => "now at 4"
+ * ```
  */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { reason: Reason }) {
   /**
@@ -204,16 +231,20 @@ export interface HandleOptions {
   readonly commandId?: string | undefined
   /** Carry the command out only at exactly this version of the stream. */
   readonly ifVersion?: Version | undefined
-  /** The default tenant unless given. */
+  /** 1 to 255 characters; the default tenant unless given. */
   readonly tenant?: string | undefined
-  /** How long to wait for the answer; as long as it takes unless given. */
+  /**
+   * How long to wait for the answer; as long as it takes unless given. A command that still waits in the mailbox then
+   * ends as `CommandTimeout`, one that is being decided as `OutcomeUnknown`.
+   */
   readonly deadline?: Duration.Input | undefined
-  /** Kept with each event of the command; at most 16 KiB. */
+  /** Kept with each event of the command; at most 16 KiB as JSON. The command id is added as `causationId`. */
   readonly metadata?: Metadata | undefined
 }
 
-/** What became of a command. */
+/** What became of a command: what a handle answers that was made with `returning: "commit"`. */
 export interface Commit<A> {
+  /** What the handler decided to answer. */
   readonly reply: A
   /** The version of the stream once the command was done. */
   readonly version: Version
@@ -223,9 +254,10 @@ export interface Commit<A> {
   readonly duplicate: boolean
 }
 
-/** A state, and how many events it stands for. */
+/** A state as it was. */
 export interface StateAt<S> {
   readonly state: S
+  /** How many events it stands for. */
   readonly version: Version
   /** Whether the answer will stay the same: no event can be recorded at or before that point any more. */
   readonly settled: boolean
@@ -239,8 +271,11 @@ export type Consistency = "validated" | "resident"
 
 /** Which part of a stream's history to read; `after` is exclusive, `to` inclusive, all of it unless given. */
 export interface HistoryRange {
+  /** Only events after this version; 0 unless given. */
   readonly after?: Version | undefined
+  /** Only events up to this version; the last unless given. */
   readonly to?: Version | undefined
+  /** "forwards", in the order of versions, unless given. */
   readonly direction?: "forwards" | "backwards" | undefined
 }
 
@@ -254,57 +289,101 @@ export interface Definition {
   readonly stateVersion: number
 }
 
-/** What a handler is given. */
+/** What a handler is given. Nothing in it may be changed: it is what others decide on, too. */
 export interface HandlerContext<S, P> {
+  /** Of the aggregate. */
   readonly id: string
   readonly tenant: string
   /** Of the stream, before the command. */
   readonly version: Version
+  /** At that version. */
   readonly state: S
+  /** Of the command, as its schema's constructor makes it: with its defaults. */
   readonly payload: P
-  /** Of the command. */
+  /** Of the command, as its sender gave it. */
   readonly metadata: Metadata
 }
 
-/** What an aggregate does. Handlers return a decision, an error (which is an Effect), or an Effect of a decision. */
+/**
+ * What an aggregate does, as a host sees it; users write a typed `Aggregate.BehaviorOf`. Handlers return a decision, an
+ * error (which is an Effect), or an Effect of a decision.
+ */
 export interface Behavior {
   readonly initial: unknown
   readonly evolve: { readonly [tag: string]: (state: any, event: any) => unknown }
   readonly handlers: { readonly [command: string]: (context: HandlerContext<any, any>) => unknown }
 }
 
-/** How a host treats the aggregates of one definition. */
+/** How a host treats the aggregates of one definition. A count out of its bounds is a defect when the Layer is built. */
 export interface Settings {
-  /** Save a snapshot whenever a commit crosses a multiple of so many events; never unless given. */
+  /** Save a snapshot whenever a commit crosses a multiple of so many events, at least 1; never unless given. */
   readonly snapshotEvery?: number | undefined
-  /** How many commands may wait for one aggregate; 256 unless given. */
+  /** How many commands may wait for one aggregate, at least 1; 256 unless given. More are `MailboxFull`. */
   readonly mailboxCapacity?: number | undefined
   /** How long an aggregate that nobody asks stays in memory; 2 minutes unless given. */
   readonly maxIdleTime?: Duration.Input | undefined
-  /** How often a command is decided again because another writer was first; 10 unless given. */
+  /** How often a command is decided again because another writer was first, at least 0; 10 unless given. */
   readonly redecisions?: number | undefined
   /** How long shutting down waits for commands that have begun; 10 seconds unless given. */
   readonly drainDeadline?: Duration.Input | undefined
 }
 
-/** An aggregate as a host runs it. Its typed face is made by `Aggregate.Service`. */
+/** An aggregate as a host runs it, for all its streams. Its typed face is made by `Aggregate.Service`. */
 export interface Hosted {
+  /** Carries out a command. Fails with the command's own rejection, or with `CommandFailed`. */
   readonly execute: (
     stream: StreamId,
     command: Command.Any,
     payload: unknown,
     options: HandleOptions
   ) => Effect.Effect<Commit<unknown>, unknown>
+  /** The state now: of an empty stream, the initial one. */
   readonly state: (stream: StreamId, consistency: Consistency) => Effect.Effect<unknown, CommandFailed>
+  /** The state as it was; `ReadPastEnd` if the stream has not reached that version. */
   readonly stateAt: (stream: StreamId, point: Point) => Effect.Effect<StateAt<unknown>, CommandFailed>
+  /** The events, decoded, read in pages as they are pulled. */
   readonly history: (
     stream: StreamId,
     range: HistoryRange
   ) => Stream.Stream<Recorded<{ readonly _tag: string }>, CommandFailed>
+  /** Whether the stream has any events. */
   readonly exists: (stream: StreamId) => Effect.Effect<boolean, CommandFailed>
 }
 
-/** Runs aggregates. `AggregateRuntime.layer` is one, in this process. */
+/**
+ * Runs aggregates. `AggregateRuntime.layer` is one, in this process. Users provide it to what `toLayer` makes; its
+ * method is for hosts, and for those who stand between.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import { AggregateHost } from "varve/AggregateHost"
+ * import * as AggregateRuntime from "varve/AggregateRuntime"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Aggregate.Service<Bells>()("Bell", { state: Schema.Int, events: BellEvent, commands: [] }) {}
+ * const BellsLive = Bells.toLayer({ initial: 0, evolve: { BellRung: (count) => count + 1 }, handlers: {} })
+ *
+ * const registered: Array<string> = []
+ * const watch = (host: AggregateHost["Service"]) =>
+ *   AggregateHost.of({
+ *     register: (aggregate) => {
+ *       registered.push(aggregate.definition.name)
+ *       return host.register(aggregate)
+ *     }
+ *   })
+ * const Watched = Layer.effect(AggregateHost, Effect.map(AggregateHost, watch)).pipe(
+ *   Layer.provide(AggregateRuntime.layer),
+ *   Layer.provide(Memory.layer)
+ * )
+ *
+ * await Effect.runPromise(Effect.scoped(Layer.build(Layer.provide(BellsLive, Watched))))
+ * registered // => ["Bell"]
+ * ```
+ */
 export class AggregateHost extends Context.Service<AggregateHost, {
   /**
    * Takes an aggregate in until the scope closes. Closing refuses new commands, waits for those that have begun up to

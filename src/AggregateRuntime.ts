@@ -22,11 +22,11 @@ import * as Telemetry from "./internal/telemetry.ts"
 import { WatchWork } from "./internal/work.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 
-/** How a runtime treats all its aggregates together. */
+/** How a runtime treats all its aggregates together. A count out of its bounds is a defect when the Layer is built. */
 export interface Options {
   /**
-   * How many aggregates may be in memory at once, of all definitions; 100,000 unless given. The one idle for longest
-   * makes room; when all are busy, a command for another one fails with `MailboxFull`.
+   * How many aggregates may be in memory at once, of all definitions, at least 1; 100,000 unless given. The one idle
+   * for longest makes room; when all are busy, a command for another one fails with `MailboxFull`.
    */
   readonly maxActive?: number | undefined
 }
@@ -130,9 +130,65 @@ const waiting = (residents: Resident.Residents): number => {
   return count
 }
 
-/** A runtime with options. */
+/**
+ * A runtime with options: provide it to the Layers of aggregates, and a store to it.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as AggregateRuntime from "varve/AggregateRuntime"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Aggregate.Service<Bells>()("Bell", {
+ *   state: Schema.Int,
+ *   events: BellEvent,
+ *   commands: [Aggregate.command("ring", { success: Schema.Int })]
+ * }) {}
+ * const BellsLive = Bells.toLayer({
+ *   initial: 0,
+ *   evolve: { BellRung: (count) => count + 1 },
+ *   handlers: { ring: ({ state }) => Aggregate.decide([BellEvent.cases.BellRung.make({})], { reply: state + 1 }) }
+ * })
+ *
+ * // One bell at a time in memory: the other makes room, and is replayed when it is asked again.
+ * const Live = BellsLive.pipe(Layer.provide(AggregateRuntime.layerWith({ maxActive: 1 })), Layer.provide(Memory.layer))
+ * const program = Effect.gen(function*() {
+ *   const bells = yield* Bells
+ *   yield* bells.of("door").ring()
+ *   yield* bells.of("gate").ring()
+ *   return yield* bells.of("door").ring()
+ * })
+ * await Effect.runPromise(Effect.provide(program, Live)) // => 2
+ * ```
+ */
 export const layerWith = (options: Options): Layer.Layer<AggregateHost, never, EventStore | SnapshotStore> =>
   Layer.effect(AggregateHost, make(options))
 
-/** A runtime: provide it to the Layers of aggregates, and a store to it. */
+/**
+ * A runtime: provide it to the Layers of aggregates, and a store to it. When its scope closes, new commands are refused
+ * (`RuntimeStopping`) and those that have begun are waited for.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as AggregateRuntime from "varve/AggregateRuntime"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * class Bells extends Aggregate.Service<Bells>()("Bell", {
+ *   state: Schema.Int,
+ *   events: Event.union({ BellRung: {} }),
+ *   commands: []
+ * }) {}
+ * const BellsLive = Bells.toLayer({ initial: 0, evolve: { BellRung: (count) => count + 1 }, handlers: {} })
+ *
+ * const Live = BellsLive.pipe(Layer.provide(AggregateRuntime.layer), Layer.provide(Memory.layer))
+ * const state = Effect.flatMap(Bells, (bells) => bells.state("door"))
+ * await Effect.runPromise(Effect.provide(state, Live)) // => 0
+ * ```
+ */
 export const layer: Layer.Layer<AggregateHost, never, EventStore | SnapshotStore> = layerWith({})

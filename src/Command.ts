@@ -5,13 +5,18 @@
 import { Schema } from "effect"
 import type { PureCodec } from "./Event.ts"
 
-/** A command of an aggregate. `"~error"` is the type of its rejections; `error` is their schema. */
+/** A command of an aggregate. All its schemas encode to JSON: receipts hold its reply or rejection. */
 export interface Command<Tag extends string, P extends PureCodec, A extends PureCodec, E> {
+  /** Its name, which is that of its handler and of the client's method. */
   readonly tag: Tag
   readonly payload: P
+  /** Of the reply. */
   readonly success: A
+  /** Of its rejections. */
   readonly error: PureCodec
+  /** Whether its handler, though an Effect, may run on a state that is still being committed. */
   readonly speculative: boolean
+  /** The type of its rejections; there is no value behind it. */
   readonly "~error": E
 }
 
@@ -33,11 +38,16 @@ type ErrorOf<E> = E extends ReadonlyArray<infer X extends PureCodec> ? X["Type"]
  * Declares a command. Without `payload` it carries nothing, without `success` it answers nothing, without `error` it
  * cannot be rejected.
  *
+<<<<<<< HEAD
  * While a commit is under way, handlers that answer at once go on deciding on the state that it leads to; handlers that
  * are Effects wait for it. With `speculative: true` they do not: such a handler may be run again, should that commit
  * fail, so it reads, and acts only through its decision.
  *
  * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise.
+=======
+ * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise. The types refuse such
+ * a name; where they do not know it, it throws a `TypeError`.
+>>>>>>> e0d8fe2 (Command: docstrings say meaning, limits and errors, with examples)
  *
  * @example
  * ```ts

@@ -6,13 +6,18 @@ import type { Events, Expected } from "./Event.ts"
 
 const TypeId = "~varve/Decision"
 
-/** A message for the outside world, written to the log together with the events that it belongs to. */
+/**
+ * A message for the outside world, written to the log together with the events that it belongs to. It has the limits
+ * of an event: at most 256 KiB as JSON.
+ */
 export interface Message {
+  /** Where it goes. */
   readonly topic: string
-  /** Messages with the same key keep their order. The aggregate's id, unless given. */
+  /** Messages with the same key keep their order; 1 to 255 characters. The aggregate's id, unless given. */
   readonly key?: string | undefined
   /** JSON data. */
   readonly body: unknown
+  /** What rides along with it; none unless given. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
@@ -20,14 +25,17 @@ export interface Message {
 export interface Also {
   readonly category: string
   readonly id: string
+  /** Of `events`. */
   readonly schema: Events
   readonly events: ReadonlyArray<{ readonly _tag: string }>
+  /** Of that stream. If it is not met, nothing is written, and the command is decided again. */
   readonly expected: Expected
 }
 
 /** What a handler decides. No events means "already so": nothing is written, and the reply still stands. */
 export interface Decision<out Ev, out A> {
   readonly [TypeId]: typeof TypeId
+  /** For the own stream, in order. */
   readonly events: ReadonlyArray<Ev>
   readonly reply: A
   readonly publish: ReadonlyArray<Message>
@@ -36,13 +44,19 @@ export interface Decision<out Ev, out A> {
 
 /** What shall be written together with the events of a decision. */
 export interface Together {
+  /** Messages, in order for each key; they go to the category `outbox`. */
   readonly publish?: ReadonlyArray<Message> | undefined
+  /** Events for other streams of the same tenant, a stream at most once. */
   readonly also?: ReadonlyArray<Also> | undefined
 }
 
 /**
  * Decides on `events`, in this order, and on the reply of a command that has one. All of it is written in one
  * transaction, or none of it.
+ *
+ * It writes to at most 100 streams, the own one, those of `also` and one for each key of `publish`: to each at most
+ * 1,000 events and 4 MiB, an event at most 256 KiB. More is `CommandFailed` with the reason `LimitExceeded`; an event
+ * that does not fit its schema is a defect of the handler.
  *
  * @example
  * ```ts
@@ -66,7 +80,17 @@ export const decide: {
   also: options?.also ?? none
 })
 
-/** Whether a handler really returned a decision. */
+/**
+ * Whether a handler really returned a decision: for hosts, which cannot trust a cast.
+ *
+ * @example
+ * ```ts
+ * import * as Decision from "varve/Decision"
+ *
+ * Decision.isDecision(Decision.decide([])) // => true
+ * Decision.isDecision({ events: [] }) // => false
+ * ```
+ */
 export const isDecision = (u: unknown): u is Decision<unknown, unknown> =>
   typeof u === "object" && u !== null && TypeId in u
 

@@ -59,19 +59,24 @@ export type Metadata = Readonly<Record<string, string>>
 
 /** An event on its way into a store: encoded, admitted, and named by a version 7 UUID before the first attempt. */
 export interface New {
+  /** In lower case: the same append sent again is recognized by it. */
   readonly eventId: string
   readonly type: string
+  /** Of the shape that `data` has; 1 for events that were never changed. */
   readonly schemaVersion: number
   /** The event as JSON text, without its tag: that is `type`. */
   readonly data: string
+  /** As JSON text: an object whose values are strings. */
   readonly metadata: string
   /** Of `data` and `metadata` together, as UTF-8. */
   readonly bytes: number
 }
 
-/** An event as a store returns it: still encoded. */
+/** An event as a store returns it: still encoded, as it was when it was `New`. */
 export interface Stored extends StreamId {
+  /** Its place in its stream. */
   readonly version: Version
+  /** Its place in the log. */
   readonly position: Position
   readonly eventId: string
   readonly type: string
@@ -87,15 +92,19 @@ export interface Stored extends StreamId {
  * share its version and position (see `evolved`).
  */
 export interface Recorded<E> extends StreamId {
+  /** Decoded. */
   readonly event: E
+  /** Its place in its stream. */
   readonly version: Version
+  /** Its place in the log. */
   readonly position: Position
   /** Of the stored event. If that has become several, each has its number behind it: `eventId/1`, `eventId/2`, …. */
   readonly eventId: string
-  /** Of today's shape, as is `schemaVersion`. */
+  /** Of today's shape, in the log: prefix and tag. So is `schemaVersion`. */
   readonly type: string
   readonly schemaVersion: number
   readonly metadata: Metadata
+  /** The store's clock at the append, in whole milliseconds; it never goes back along the log. */
   readonly recordedAt: Date
 }
 
@@ -104,20 +113,40 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const refuseEventId = (eventId: string): Refusal | undefined =>
   uuid.test(eventId) ? undefined : new InputInvalid({ what: "the id of an event", problem: "a UUID is expected" })
 
-/** What an event is made of. `data` is JSON data, already encoded by its schema. */
+/** What an event is made of. */
 export interface Parts {
+  /** A UUID in lower case; of version 7, so that ids of the same time lie together in an index. */
   readonly eventId: string
+  /** 1 to 255 characters. */
   readonly type: string
+  /** Of the shape that `data` has: 1, 2, 3, … */
   readonly schemaVersion: number
+  /** JSON data, already encoded by its schema, without its tag. */
   readonly data: unknown
+  /** Made by `admitMetadata`. */
   readonly metadata: AdmittedJson
 }
 
 /**
  * Makes an event that a store may be given.
  *
- * Refused: an id that is no UUID in lower case, a type that is not 1 to 255 characters, data with NUL, a lone surrogate or a `__proto__` key
- * (`InputInvalid`), data and metadata of more than 256 KiB together (`LimitExceeded`).
+ * - `InputInvalid`: an id that is no UUID in lower case, an empty type, data that is no JSON value or holds a NUL, a
+ *   lone surrogate or a `__proto__` key
+ * - `LimitExceeded`: a type of more than 255 characters, data and metadata of more than 256 KiB together
+ *
+ * @example
+ * ```ts
+ * import { Result } from "effect"
+ * import * as Admission from "varve/Admission"
+ * import * as Event from "varve/Event"
+ *
+ * const event = Result.gen(function*() {
+ *   const metadata = yield* Admission.admitMetadata({ user: "u-1" })
+ *   const eventId = "0198c2a4-5b1e-7c3d-9f00-6a2b41d0e7aa"
+ *   return yield* Event.make({ eventId, type: "ItemAdded", schemaVersion: 1, data: { sku: "tea" }, metadata })
+ * })
+ * Result.map(event, ({ data }) => data) // => Result.succeed(`{"sku":"tea"}`)
+ * ```
  */
 export const make = (parts: Parts): Result.Result<New, Refusal> => {
   const refusal = refuseName("the type of an event", parts.type) ?? refuseEventId(parts.eventId)

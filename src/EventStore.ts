@@ -52,13 +52,15 @@ export class LogGap extends Schema.TaggedError<LogGap>()("LogGap", {
  * command id; `hash` tells a repeated command from another one under the same id.
  */
 export interface NewReceipt {
+  /** 1 to 255 characters. */
   readonly commandId: string
+  /** Of the command's name, its payload and the payload's schema. */
   readonly hash: string
   /** How many of its write's events are this command's. */
   readonly events: number
   /** How many of its write's events stand once this command is done, counted from the write's first. */
   readonly through: number
-  /** The reply or the rejection as JSON text. */
+  /** The reply or the rejection as JSON text, at most 256 KiB. */
   readonly outcome: string
 }
 
@@ -71,6 +73,7 @@ export interface Receipt {
   readonly version: Version
   /** The position of the command's last event; undefined if it had none. */
   readonly position: Position | undefined
+  /** The reply or the rejection as JSON text. */
   readonly outcome: string
 }
 
@@ -80,6 +83,7 @@ export interface Write {
   readonly expected: Expected
   /** 0 to 1,000, together at most 4 MiB. */
   readonly events: ReadonlyArray<New>
+  /** Of the commands that led to these events, or to none. */
   readonly receipts: ReadonlyArray<NewReceipt>
 }
 
@@ -124,17 +128,19 @@ export interface StreamRange {
 
 /** Part of a stream, read at one moment. */
 export interface StreamPage {
+  /** In the direction that was asked for. */
   readonly events: ReadonlyArray<Stored>
   /** How many events the stream held at that moment. */
   readonly version: Version
-  /** The store's clock at that moment. */
+  /** The store's clock at that moment, in whole milliseconds since 1970. Nothing is recorded before it any more. */
   readonly readAtMillis: number
 }
 
-/** Which events of the log a reader wants: those that are in each list that is given. */
+/** Which events of the log a reader wants: those that are in each list that is given. An empty list wants none. */
 export interface LogFilter {
   readonly tenants?: ReadonlyArray<string> | undefined
   readonly categories?: ReadonlyArray<string> | undefined
+  /** As in the log: the `storedTypes` of an `Event.registry`. */
   readonly types?: ReadonlyArray<string> | undefined
 }
 
@@ -144,11 +150,13 @@ export interface LogRange {
   readonly after: Position
   /** At most so many events; 1 to 1,000, 1,000 unless given. */
   readonly limit?: number | undefined
+  /** All events unless given. */
   readonly filter?: LogFilter | undefined
 }
 
 /** Part of the log, read at one moment. */
 export interface LogPage {
+  /** In the order of positions. */
   readonly events: ReadonlyArray<Stored>
   /**
    * How far this page reaches: everything that matches up to here is in it, or before it. Keep it as the next `after`,
@@ -162,7 +170,9 @@ export interface LogPage {
 /** A stream at a glance. */
 export interface StreamSummary extends StreamId {
   readonly version: Version
+  /** When its first event was recorded, in whole milliseconds since 1970. */
   readonly createdAtMillis: number
+  /** When its last event was recorded, in whole milliseconds since 1970. */
   readonly updatedAtMillis: number
 }
 
@@ -177,7 +187,42 @@ export interface StreamsRange {
   readonly limit?: number | undefined
 }
 
-/** The log. `Memory.layer` and `Sqlite.layer` provide one. */
+/**
+ * The log. `Memory.layer` and `Sqlite.layer` provide one.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Event from "varve/Event"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const stream = { tenant: Event.defaultTenant, category: "Cart", id: "c-1" }
+ * const parts = {
+ *   eventId: "0198c2a4-5b1e-7c3d-9f00-6a2b41d0e7aa",
+ *   type: "ItemAdded",
+ *   schemaVersion: 1,
+ *   data: { sku: "tea" },
+ *   metadata: { text: "{}", bytes: 2 }
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* EventStore
+ *   const event = yield* Effect.fromResult(Event.make(parts))
+ *   const write = { stream, expected: "noStream", events: [event], receipts: [] } as const
+ *   const [first] = yield* store.append([[write]])
+ *   const other = yield* Effect.fromResult(Event.make({ ...parts, eventId: "0198c2a4-5b1f-7c3d-9f00-6a2b41d0e7aa" }))
+ *   const [second] = yield* store.append([[{ ...write, events: [other] }]])
+ *   const { version } = yield* store.readStream(stream)
+ *   return { first, second, version }
+ * })
+ *
+ * const { first, second, version } = await Effect.runPromise(Effect.provide(program, Memory.layer))
+ * first // => { _tag: "Committed", writes: [{ version: 1, position: 1n }] }
+ * second // => { _tag: "Conflict", write: 0, actual: 1 }
+ * version // => 1
+ * ```
+ */
 export class EventStore extends Context.Service<EventStore, {
   /** Names the database behind this layer: what shares it may share a transaction. */
   readonly storeId: string
@@ -214,7 +259,7 @@ export class EventStore extends Context.Service<EventStore, {
   readonly receipt: (stream: StreamId, commandId: string) => Effect.Effect<Receipt | undefined, StoreUnavailable>
   /** The last position of the log; 0 when it is empty. */
   readonly head: Effect.Effect<Position, StoreUnavailable>
-  /** The streams of a category. */
+  /** The streams of a category that have events, in the order of their ids (by code points). */
   readonly streams: (range: StreamsRange) => Effect.Effect<ReadonlyArray<StreamSummary>, StoreUnavailable>
   /**
    * Counts the log beyond `after`, at most 100,000 positions of it, and answers how far it has come: `after` itself at

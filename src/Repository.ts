@@ -29,7 +29,7 @@ import { SnapshotStore } from "./SnapshotStore.ts"
 
 /** Whose streams. */
 export interface InTenant {
-  /** The default tenant unless given. */
+  /** 1 to 255 characters; the default tenant unless given. */
   readonly tenant?: string | undefined
 }
 
@@ -51,6 +51,7 @@ export interface Save<Ev> extends InTenant {
 
 /** Where a save ended up. */
 export interface Saved {
+  /** Of the stream, once it was saved. */
   readonly version: Version
   /** Of the last event; undefined if there was none. */
   readonly position: Position | undefined
@@ -58,7 +59,12 @@ export interface Saved {
 
 /** The streams of one aggregate definition. */
 export interface Repository<S, Ev> {
-  /** The state of a stream; of one that does not exist, the initial state. */
+  /**
+   * The state of a stream; of one that does not exist, the initial state.
+   *
+   * Reasons of `CommandFailed`: `StreamUnreadable`, `SchemaTooNew` or `HandlerMissing` if this build cannot read an
+   * event, `StreamMismatch`, `InputInvalid` or `LimitExceeded` for an id that cannot be one, `StoreUnavailable`.
+   */
   readonly load: (id: string, options?: InTenant) => Effect.Effect<Loaded<S>, CommandFailed>
   /**
    * Appends events right after `expected`, all or none; durable once it succeeds.
@@ -68,7 +74,7 @@ export interface Repository<S, Ev> {
    * outcome is certain.
    */
   readonly save: (id: string, save: Save<Ev>) => Effect.Effect<Saved, CommandFailed>
-  /** Whether a stream has any events. */
+  /** Whether a stream has any events. Fails if the id cannot be one, and with `StoreUnavailable`. */
   readonly exists: (id: string, options?: InTenant) => Effect.Effect<boolean, CommandFailed>
 }
 

@@ -8,6 +8,7 @@ import type { StoreUnavailable, StreamPage } from "./EventStore.ts"
 
 /** A state at a version. */
 export interface Snapshot {
+  /** How many events the state stands for; 1 at least. */
   readonly version: Version
   /** Of the code that folded the state: another fingerprint means that the state may mean something else. */
   readonly fingerprint: string
@@ -24,7 +25,30 @@ export interface Loaded {
   readonly tail: StreamPage
 }
 
-/** The snapshots of the streams in a log. Whoever provides the log provides them. */
+/**
+ * The snapshots of the streams in a log, the newest of each. Whoever provides the log provides them.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import { SnapshotStore } from "varve/SnapshotStore"
+ *
+ * const stream = { tenant: Event.defaultTenant, category: "Cart", id: "c-1" }
+ *
+ * const program = Effect.gen(function*() {
+ *   const snapshots = yield* SnapshotStore
+ *   const kept = yield* snapshots.save(stream, { version: 3, fingerprint: "f", state: "{}", checksum: "c" })
+ *   const { snapshot, tail } = yield* snapshots.load(stream)
+ *   return { kept, snapshot, events: tail.events }
+ * })
+ *
+ * // A stream without events has no snapshot, whoever says so.
+ * const nothing = { kept: false, snapshot: undefined, events: [] }
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => nothing
+ * ```
+ */
 export class SnapshotStore extends Context.Service<SnapshotStore, {
   /**
    * The snapshot of a stream and the events after it, in one round trip. With `atMost`, a snapshot of a later version

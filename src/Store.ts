@@ -11,7 +11,7 @@ import * as Sqlite from "./sqlite/Sqlite.ts"
 /** The stores there are, by the names that are allowed. */
 export const names = ["memory", "sqlite"] as const
 
-/** A store, and where it is. */
+/** A store, and where it is: `url` is the file of sqlite. */
 export type Choice =
   | { readonly store: "memory" }
   | { readonly store: "sqlite"; readonly url: string }
@@ -31,7 +31,21 @@ export interface Given {
   readonly url: Option.Option<string>
 }
 
-/** Makes a choice of what was given. `StoreNotChosen` says what is missing, unknown, or too much. */
+/**
+ * Makes a choice of what was given. `StoreNotChosen` says what is missing, unknown, or too much.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import * as Store from "varve/Store"
+ *
+ * const choice = Store.choose({ store: Option.some("sqlite"), url: Option.some("orders.sqlite") })
+ * await Effect.runPromise(choice) // => { store: "sqlite", url: "orders.sqlite" }
+ *
+ * const missing = Effect.flip(Store.choose({ store: Option.some("sqlite"), url: Option.none() }))
+ * await Effect.runPromise(Effect.map(missing, ({ _tag }) => _tag)) // => "StoreNotChosen"
+ * ```
+ */
 export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotChosen> => {
   if (Option.isNone(store)) {
     return notChosen(`No store is chosen. Set VARVE_STORE, or --store, to one of: ${names.join(", ")}.`)
@@ -50,11 +64,34 @@ export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotCho
   }
 }
 
-/** The stores of a choice. */
+/**
+ * The stores of a choice. `StoreUnavailable`: the file of sqlite cannot be opened, or was changed by a newer build.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Store from "varve/Store"
+ *
+ * const head = Effect.flatMap(EventStore, (store) => store.head)
+ * await Effect.runPromise(Effect.provide(head, Store.layer({ store: "memory" }))) // => 0n
+ * ```
+ */
 export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, StoreUnavailable> =>
   choice.store === "memory" ? Memory.layer : Sqlite.layer({ filename: choice.url })
 
-/** What the environment gives: `VARVE_STORE` and `VARVE_STORE_URL`. */
+/**
+ * What the environment gives, each if it is there: `VARVE_STORE` and `VARVE_STORE_URL`.
+ *
+ * @example
+ * ```ts
+ * import { ConfigProvider, Effect, Option } from "effect"
+ * import * as Store from "varve/Store"
+ *
+ * const environment = ConfigProvider.fromUnknown({ VARVE_STORE: "memory" })
+ * await Effect.runPromise(Store.config.parse(environment)) // => { store: Option.some("memory"), url: Option.none() }
+ * ```
+ */
 export const config: Config.Config<Given> = Config.all({
   store: Config.option(Config.String("VARVE_STORE")),
   url: Config.option(Config.String("VARVE_STORE_URL"))
@@ -62,6 +99,9 @@ export const config: Config.Config<Given> = Config.all({
 
 /**
  * The stores that the environment chooses: `VARVE_STORE` is memory or sqlite, `VARVE_STORE_URL` the file of sqlite.
+ *
+ * - `StoreNotChosen`: what the environment says is missing, unknown, or too much
+ * - `StoreUnavailable`: the file cannot be opened, or was changed by a newer build
  *
  * @example
  * ```ts

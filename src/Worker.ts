@@ -14,18 +14,21 @@ import type { SnapshotStore } from "./SnapshotStore.ts"
 /** The Layer of an aggregate, whatever it provides and its handlers need. */
 type AnyAggregate = Layer.Layer<never, any, any>
 
-/** What a worker runs, and how. */
+/** What a worker runs, and how. A count out of its bounds is a defect when the Layer is built. */
 export interface Options<Aggregates extends readonly [AnyAggregate, ...ReadonlyArray<AnyAggregate>]> {
-  /** What `Aggregate.toLayer` made. */
+  /** What `toLayer` of the aggregates made: one at least, each of its own category. */
   readonly aggregates: Aggregates
-  /** See `AggregateRuntime.Options`. */
+  /** How many aggregates may be in memory at once, at least 1; 100,000 unless given. See `AggregateRuntime.Options`. */
   readonly maxActive?: number | undefined
   /** How long receipts are kept, so that a repeated command gets its first answer; 7 days unless given. */
   readonly receiptsKept?: Duration.Input | undefined
 }
 
 /**
- * A worker. Provide a store to it; launch it with `Layer.launch`.
+ * A worker: it provides its aggregates, and counts the log and prunes receipts in the background. Provide a store to
+ * it; launch it with `Layer.launch`. When its scope closes it refuses new commands and waits for those that have begun.
+ *
+ * A hole in the log stops nothing: it is logged as an error and counted in `varve_log_gaps_total`.
  *
  * @example
  * ```ts

@@ -18,8 +18,9 @@ export interface App<Services> extends Parts<any, Services, Rejection> {
   readonly [TypeId]: typeof TypeId
 }
 
-/** What an app is made of. `name` is also that of its database, unless another store is chosen. */
+/** What an app is made of. */
 export interface Parts<L extends PureCodec, Services, E extends Rejection> {
+  /** Also that of its database, `data/NAME.sqlite`, unless another store is chosen. */
   readonly name: string
   /** The Layers of its aggregates, with everything that their handlers need. */
   readonly aggregates: Layer.Layer<Services, never, AggregateHost>
@@ -70,5 +71,14 @@ export const make = <L extends PureCodec, Services, E extends Rejection>(
   ...parts
 })
 
-/** Whether a module really exported an app. */
+/**
+ * Whether a module really exported an app: for programs that load one.
+ *
+ * @example
+ * ```ts
+ * import * as App from "varve/cli/App"
+ *
+ * App.isApp({ name: "tally" }) // => false
+ * ```
+ */
 export const isApp = (u: unknown): u is App<unknown> => Predicate.hasProperty(u, TypeId)

@@ -33,7 +33,7 @@ export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonl
 }
 
 /** A longer line is bad; it is skipped without being held in memory. */
-export const lineBytesMax = 4 * 1024 * 1024
+const lineBytesMax = 4 * 1024 * 1024
 
 /**
  * Opens a file. It is read once beforehand, to count its lines and, unless a batch is given, to name it by the SHA-256

@@ -9,7 +9,7 @@ import * as HistoryCheck from "./HistoryCheck.ts"
 import * as StatusLine from "./StatusLine.ts"
 
 /** Events of the log cannot be replayed. */
-export class HistoryBroken extends Data.TaggedError("HistoryBroken")<{ readonly events: number }> {
+class HistoryBroken extends Data.TaggedError("HistoryBroken")<{ readonly events: number }> {
   override get message() {
     return `This code cannot replay ${this.events === 1 ? "one event" : `${this.events} events`} of the log.`
   }

@@ -14,7 +14,7 @@ import * as StoreFlags from "./StoreFlags.ts"
 import * as Summary from "./Summary.ts"
 
 /** Standard input was named without a name for its batch. */
-export class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
+class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
   override get message() {
     return "Commands from standard input need a name of their own: give --batch NAME, and the same name to repeat them."
   }

@@ -250,7 +250,21 @@ const refuseWrong = (released: ReadonlyArray<Released<Tagged>>, today: ReadonlyA
 
 const invalid = (shape: string, problem: string) => new ReleasedShapeInvalid({ shape, problem })
 
-/** All shapes that stored events of a union have or had: today's first, then the released ones, each by its name. */
+/**
+ * All shapes that stored events of a union have or had: today's first, then the released ones, each by its name.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Event from "varve/Event"
+ *
+ * const Current = Event.union({ ItemAdded: { sku: Schema.String } })
+ * const CartEvent = Event.evolved(Current, (was) => [
+ *   was("ItemPut@1", Schema.Struct({ sku: Schema.String }), ({ sku }) => [Current.cases.ItemAdded.make({ sku })])
+ * ])
+ * Event.shapes(CartEvent) // => ["ItemAdded@1", "ItemPut@1"]
+ * ```
+ */
 export const shapeNames = (events: Events): ReadonlyArray<ShapeName> => {
   const declarations = [...declare(events)]
   const today = declarations.flatMap(([type, { released, tag }]) =>

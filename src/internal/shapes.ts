@@ -86,17 +86,47 @@ export const union = <const Cases extends Record<string, Schema.Struct.Fields>>(
   options?: { readonly prefix?: string | undefined }
 ) => Schema.TaggedUnion(cases).annotate({ "varve/typePrefix": options?.prefix })
 
-/** What stands before the tags of these events in the log; empty unless `union` was given a prefix. */
+/**
+ * What stands before the tags of these events in the log; empty unless `union` was given a prefix.
+ *
+ * @example
+ * ```ts
+ * import * as Event from "varve/Event"
+ *
+ * Event.typePrefix(Event.union({ CartEmptied: {} }, { prefix: "shop." })) // => "shop."
+ * Event.typePrefix(Event.union({ CartEmptied: {} })) // => ""
+ * ```
+ */
 export const typePrefix = (events: Events): string => SchemaAST.resolve(events.ast)?.["varve/typePrefix"] ?? ""
 
-/** The tags of these events, in the order of their definition. */
+/**
+ * The tags of these events, in the order of their definition. Throws a `TypeError` if a member has no literal `_tag`.
+ *
+ * @example
+ * ```ts
+ * import * as Event from "varve/Event"
+ *
+ * Event.tags(Event.union({ ItemAdded: {}, CartEmptied: {} })) // => ["ItemAdded", "CartEmptied"]
+ * ```
+ */
 export const tags = (events: Events): ReadonlyArray<string> => {
   const encoded = SchemaAST.toEncoded(events.ast)
   const members = SchemaAST.isUnion(encoded) ? encoded.types : [encoded]
   return members.map((member) => tagOf(member))
 }
 
-/** The types of these events in the log: prefix and tag. */
+/**
+ * The types of these events in the log today, prefix and tag, in the order of their definition. What was stored in a
+ * released shape may have another: a filter names the `storedTypes` of a `registry`. Throws a `TypeError` if a member has
+ * no literal `_tag`.
+ *
+ * @example
+ * ```ts
+ * import * as Event from "varve/Event"
+ *
+ * Event.types(Event.union({ CartEmptied: {} }, { prefix: "shop." })) // => ["shop.CartEmptied"]
+ * ```
+ */
 export const types = (events: Events): ReadonlyArray<string> => {
   const prefix = typePrefix(events)
   return tags(events).map((tag) => prefix + tag)
@@ -152,7 +182,21 @@ export const evolved = <U extends Events>(
   return events.annotate({ "varve/released": [...releasedShapes(events), ...released(was)] }) as U
 }
 
-/** The shapes that were released before, in the order of their declaration. */
+/**
+ * The shapes that were released before, in the order of their declaration.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Event from "varve/Event"
+ *
+ * const Current = Event.union({ ItemAdded: { sku: Schema.String } })
+ * const CartEvent = Event.evolved(Current, (was) => [
+ *   was("ItemPut@1", Schema.Struct({ sku: Schema.String }), ({ sku }) => [Current.cases.ItemAdded.make({ sku })])
+ * ])
+ * Event.releasedShapes(CartEvent).map(({ shape }) => shape) // => ["ItemPut@1"]
+ * ```
+ */
 export const releasedShapes = (events: Events): ReadonlyArray<Released<Tagged>> =>
   SchemaAST.resolve(events.ast)?.["varve/released"] ?? []
 

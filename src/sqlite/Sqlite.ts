@@ -12,12 +12,18 @@ import * as SqliteMigrations from "./SqliteMigrations.ts"
 import * as SqliteSnapshotStore from "./SqliteSnapshotStore.ts"
 import * as SqliteStatements from "./SqliteStatements.ts"
 
-/** Which file, and how to share it. */
+/**
+ * Which file, and how to share it: `filename` is made if it does not exist, in a folder that does. With `exclusive` no
+ * other process may open it meanwhile, and in return reads of a stream's version need no round trip.
+ */
 export type Options = SqliteClient.Options
 
 /**
  * The stores in a file, which is made and brought up to date when the Layer is built. Beside the stores it gives the
  * file's `SqlClient`, for an application that keeps its own tables there.
+ *
+ * A commit that was acknowledged survives a crash of the machine (WAL, `synchronous` FULL). A file that another process
+ * keeps locked is waited for, 5 seconds at most.
  *
  * `StoreUnavailable`: the file cannot be opened, or was changed by a newer build.
  *

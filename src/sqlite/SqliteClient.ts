@@ -38,7 +38,7 @@ export class SqliteClient extends Context.Service<SqliteClient, {
  *
  * `SqlError` says why the file cannot be opened.
  */
-export const make = Effect.fnUntraced(function*(
+const make = Effect.fnUntraced(function*(
   { exclusive = false, filename }: Options
 ): Effect.fn.Return<SqliteClient["Service"], SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
   const database = yield* Effect.acquireRelease(

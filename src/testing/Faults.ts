@@ -66,7 +66,24 @@ interface Standing {
   readonly when: When<string>
 }
 
-/** Faults for one port, and the function through which its calls must go. */
+/**
+ * Faults for one port, and the function through which its calls must go: for a port of your own that shall fail on
+ * command. `Failures` says how each operation may fail.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Exit } from "effect"
+ * import * as Faults from "varve/testing/Faults"
+ *
+ * const program = Effect.gen(function*() {
+ *   const [faults, meet] = Faults.make<{ readonly save: string }>()
+ *   const save = Effect.exit(meet("save", ["a file"], Effect.succeed("saved")))
+ *   yield* faults.next("save", () => Effect.fail("disk full"))
+ *   return [yield* save, yield* save]
+ * })
+ * await Effect.runPromise(program) // => [Exit.fail("disk full"), Exit.succeed("saved")]
+ * ```
+ */
 export const make = <Failures extends Record<string, unknown>>(): readonly [Faults<Failures>, Meet] => {
   const made = tally()
   const met = tally()
@@ -166,13 +183,47 @@ export const hangs: Fault = () => Effect.never
 /** The call is made, and its answer never comes, until whoever waits is interrupted. */
 export const replyLost: Fault = (call) => Effect.andThen(call, Effect.never)
 
-/** The call is made later. */
+/**
+ * The call is made later, by Effect's clock.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Faults from "varve/testing/Faults"
+ *
+ * await Effect.runPromise(Faults.delayed("1 milli")(Effect.succeed("done"))) // => "done"
+ * ```
+ */
 export const delayed = (duration: Duration.Input): Fault => first(Effect.sleep(duration))
 
-/** Something else happens first, then the call. */
+/**
+ * Something else happens first, then the call.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Faults from "varve/testing/Faults"
+ *
+ * const order: Array<string> = []
+ * const note = (what: string) => Effect.sync(() => order.push(what))
+ * await Effect.runPromise(Faults.first(note("another writer"))(note("the call")))
+ * order // => ["another writer", "the call"]
+ * ```
+ */
 export const first = (happens: Effect.Effect<unknown>): Fault => (call) => Effect.andThen(happens, call)
 
-/** The call is made, and dies on its way back: a bug of the adapter, which knows no types. */
+/**
+ * The call is made, and dies on its way back: a bug of the adapter, which knows no types.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Exit } from "effect"
+ * import * as Faults from "varve/testing/Faults"
+ *
+ * const died = Effect.exit(Faults.diesAfter("a bug")(Effect.succeed("done")))
+ * await Effect.runPromise(died) // => Exit.die("a bug")
+ * ```
+ */
 export const diesAfter = (defect: unknown): Fault => (call) => Effect.andThen(call, Effect.die(defect))
 
 /** How often a fault happens. */
@@ -217,7 +268,24 @@ export interface Gate {
   readonly open: Effect.Effect<void>
 }
 
-/** A gate; closed. */
+/**
+ * A gate; closed.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Fiber } from "effect"
+ * import * as Faults from "varve/testing/Faults"
+ *
+ * const program = Effect.gen(function*() {
+ *   const gate = yield* Faults.gate
+ *   const call = yield* Effect.forkChild(gate.before(Effect.succeed("done")))
+ *   yield* gate.arrived // the call stands here, and is not made
+ *   yield* gate.open
+ *   return yield* Fiber.join(call)
+ * })
+ * await Effect.runPromise(program) // => "done"
+ * ```
+ */
 export const gate: Effect.Effect<Gate> = Effect.sync(() => {
   const reached = Latch.makeUnsafe()
   const opened = Latch.makeUnsafe()

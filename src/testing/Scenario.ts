@@ -32,13 +32,17 @@ export interface Setting {
   readonly id?: string | undefined
   /** The default tenant unless given. */
   readonly tenant?: string | undefined
+  /** Of the command; none unless given. */
   readonly metadata?: Metadata | undefined
 }
 
 /** What came of a command. After a rejection there are no events, and the state is the one before. */
 export interface Then<S, Ev, C extends Command.Any> {
+  /** What was decided, as it will be read from the log. */
   readonly events: ReadonlyArray<Ev>
+  /** Undefined after a rejection. */
   readonly reply: C["success"]["Type"] | undefined
+  /** Undefined if the command was carried out. */
   readonly rejection: C["~error"] | undefined
   /** Once the events are applied. */
   readonly state: S
@@ -63,7 +67,10 @@ export interface Given<S, Ev, C extends Command.Any, H> {
 
 /** The maker of scenarios for one aggregate. */
 export interface Scenario<S, Ev, C extends Command.Any, H> {
-  /** What has happened so far: today's events, and events that were stored in a released shape (`was`). */
+  /**
+   * What has happened so far, in order: today's events, and events that were stored in a released shape (`was`). Throws if
+   * one does not fit its schema.
+   */
   readonly given: (events: ReadonlyArray<Ev | Past>, setting?: Setting) => Given<S, Ev, C, H>
 }
 

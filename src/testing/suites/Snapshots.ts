@@ -19,7 +19,7 @@ export const snapshot = (version: Version, parts: Partial<Snapshot> = {}): Snaps
 })
 
 /** The snapshot that is kept of a stream. */
-export const kept = Effect.fnUntraced(function*(stream: StreamId) {
+const kept = Effect.fnUntraced(function*(stream: StreamId) {
   return (yield* (yield* SnapshotStore).load(stream)).snapshot
 })
 
