@@ -87,7 +87,7 @@ describe("the real log", () => {
   })
 
   it(
-    "is carried out in full on SQLite: every line is an event of its stream, in order and as it was",
+    "is carried out in full on SQLite: every line is an event of its stream, in order and as it was, and can be replayed",
     async (context) => {
       const lines = parse(readLog(context))
       const cwd = makeFolder()
@@ -100,6 +100,19 @@ describe("the real log", () => {
       const streams = group(found.map((line) => [line.case, line]))
       assert.strictEqual(streams.size, 10_357)
       assert.deepStrictEqual(streams, group(lines.map((line) => [line.case, asReadBack(line)])))
+
+      const exporting = ["export", "--store", "sqlite", "--url", "log.sqlite", "--output", "log.ndjson.gz"]
+      const exported = await varve(exporting, { cwd })
+      assert.strictEqual(exported.exitCode, 0, exported.stderr)
+      const replayed = await varve(["history", ...expenses.slice(1), "--log", "log.ndjson.gz", "--json"], { cwd })
+      assert.deepStrictEqual(JSON.parse(replayed.stdout), {
+        app: "expenses",
+        events: 55_628,
+        streams: 10_357,
+        passedOver: 0,
+        broken: 0,
+        breaks: []
+      })
     },
     300_000
   )
