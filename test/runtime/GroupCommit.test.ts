@@ -6,15 +6,14 @@ import { limits } from "../../src/Admission.ts"
 import { decide } from "../../src/Aggregate.ts"
 import type { HandleOptions, Settings } from "../../src/AggregateHost.ts"
 import type { Decision } from "../../src/Decision.ts"
-import { type AccountEvent, Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
+import { type AccountEvent, Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import {
   accountStream,
   answerOf,
   answersOf,
   deposited,
   foreign,
-  foreignWrite,
   fork,
   forkAtOnce,
   moved,
@@ -216,7 +215,9 @@ for (const [who, identity] of identities) {
           )
         )
         // Nobody else is held up, and nothing of them is mixed into what is in doubt.
-        assert.deepStrictEqual(yield* answerOf(yield* fork(accounts.of("d").deposit({ cents: 9 }))), { balanceCents: 9 })
+        assert.deepStrictEqual(yield* answerOf(yield* fork(accounts.of("d").deposit({ cents: 9 }))), {
+          balanceCents: 9
+        })
         for (const caller of callers) assert.isUndefined(caller.pollUnsafe())
         yield* next("append", fault)
         yield* TestClock.adjust("1 minute")
@@ -227,7 +228,12 @@ for (const [who, identity] of identities) {
         const first = when === "after" ? 1n : 2n
         for (const [n, id] of ["a", "b", "c"].entries()) {
           const { duplicate, position, reply, version } = answers[n]!
-          assert.deepStrictEqual([duplicate, position, reply.balanceCents, version], [false, first + BigInt(n), n + 1, 1])
+          assert.deepStrictEqual([duplicate, position, reply.balanceCents, version], [
+            false,
+            first + BigInt(n),
+            n + 1,
+            1
+          ])
           assert.deepStrictEqual(yield* moved(id), [n + 1])
         }
       }, Effect.provide(watchedStores))
@@ -284,10 +290,10 @@ for (const [who, identity] of identities) {
   it.effect(
     `I1: in a group ${who}, an append that another writer overtook is decided again by itself`,
     Effect.fnUntraced(function*() {
-      const { inner, next } = yield* FaultyStore.FaultyStore
+      const { next, overtakenBy } = yield* FaultyStore.FaultyStore
       const { shapes } = yield* SentGroups
       const accounts = yield* startAccounts()
-      yield* next("append", FaultyStore.overtakenBy(inner, [foreignWrite("b", [deposited(50)])]))
+      yield* next("append", overtakenBy(Accounts.write("b", [deposited(50)])))
       const send = (id: string, n: number) => accounts.of(id, identity(n)).deposit({ cents: n + 1 })
       const answers = yield* answersOf(yield* together(...["a", "b", "c"].map(send)))
       assert.deepStrictEqual(answers.map(({ balanceCents }) => balanceCents), [1, 52, 3])
@@ -341,8 +347,10 @@ it.effect(
   "I2: positions follow each other over all groups, and every answer names its own",
   Effect.fnUntraced(function*() {
     const accounts = yield* startAccounts()
-    const callers = yield* Effect.forEach(range(200), (n) =>
-      forkAtOnce(accounts.of(`a${n % 17}`, { returning: "commit" }).deposit({ cents: 1 })))
+    const callers = yield* Effect.forEach(
+      range(200),
+      (n) => forkAtOnce(accounts.of(`a${n % 17}`, { returning: "commit" }).deposit({ cents: 1 }))
+    )
     const answers = yield* answersOf(callers)
     const { inner } = yield* FaultyStore.FaultyStore
     assert.strictEqual(yield* inner.head, 200n)
@@ -360,7 +368,9 @@ it.effect(
     for (const id of ["a", "b"]) yield* foreign(id, deposited(1_000))
     const callers = yield* Effect.forEach(range(100), (n) =>
       forkAtOnce(
-        n % 2 === 0 ? accounts.of("a").transfer({ cents: 1, to: "b" }) : accounts.of("b").transfer({ cents: 1, to: "a" })
+        n % 2 === 0
+          ? accounts.of("a").transfer({ cents: 1, to: "b" })
+          : accounts.of("b").transfer({ cents: 1, to: "a" })
       ))
     const exits = yield* Effect.forEach(callers, Fiber.await)
     assert.isTrue(exits.every(Exit.isSuccess))
