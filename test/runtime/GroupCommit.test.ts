@@ -42,6 +42,19 @@ const startDeciding = (touch: (id: string) => Decision<AccountEvent, void>, sett
 const together = <A, E, R>(...callers: ReadonlyArray<Effect.Effect<A, E, R>>) =>
   Effect.tap(Effect.forEach(callers, forkAtOnce), Effect.yieldNow)
 
+/** Accounts of a runtime whose clock goes ahead at will: it knows of a deadline before the caller's timer rings. */
+const startAhead = Effect.gen(function*() {
+  const clock = yield* Clock.Clock
+  let aheadNanos = 0n
+  const ahead: Clock.Clock = Object.assign(Object.create(clock), {
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + aheadNanos
+  })
+  const goAhead = () => {
+    aheadNanos = 6_000_000n
+  }
+  return { accounts: yield* Effect.provideService(startAccounts(), Clock.Clock, ahead), goAhead }
+})
+
 const positionsOf = (id: string) =>
   Effect.map(storedIn(accountStream(id)), (events) => events.map(({ position }) => position))
 
@@ -91,12 +104,7 @@ it.effect(
   Effect.fnUntraced(function*() {
     const { next } = yield* FaultyStore.FaultyStore
     const { shapes } = yield* SentGroups
-    const clock = yield* Clock.Clock
-    let aheadNanos = 0n
-    const ahead: Clock.Clock = Object.assign(Object.create(clock), {
-      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + aheadNanos
-    })
-    const accounts = yield* Effect.provideService(startAccounts(), Clock.Clock, ahead)
+    const { accounts, goAhead } = yield* startAhead
     yield* accounts.of("a").deposit({ cents: 10 })
     const gates = yield* Effect.forEach(range(3), () => FaultyStore.gate)
     yield* next("append", ...gates.map(({ before }) => before))
@@ -105,8 +113,7 @@ it.effect(
     const late = yield* fork(tagOf(accounts.of("a", { deadline: 5 }).deposit({ cents: 1 })))
     const behind = yield* fork(accounts.of("a").deposit({ cents: 2 }))
     const others = yield* Effect.forEach(range(512), (n) => fork(accounts.of(`n${n}`).deposit({ cents: 1 })))
-    // The runtime's clock is ahead of the caller's timer: the group notices first that nobody waits any more.
-    aheadNanos = 6_000_000n
+    goAhead()
     yield* gates[0]!.open
     yield* gates[2]!.arrived
     assert.strictEqual(yield* answerOf(late), "CommandTimeout")
@@ -115,6 +122,40 @@ it.effect(
     assert.deepStrictEqual(yield* answerOf(behind), { balanceCents: 12 })
     yield* answersOf(others)
     assert.deepStrictEqual(yield* moved("a"), [10, 2])
+  }, Effect.provide(watchedStores))
+)
+
+it.effect(
+  "I7: leaves behind whom nobody waits for any more when the group leaves, and decides again what stood on that",
+  Effect.fnUntraced(function*() {
+    const { next } = yield* FaultyStore.FaultyStore
+    const { accounts, goAhead } = yield* startAhead
+    yield* accounts.of("a").deposit({ cents: 10 })
+    const gate = yield* FaultyStore.gate
+    yield* next("append", gate.before)
+    yield* fork(accounts.of("a").deposit({ cents: 1 }))
+    const late = yield* fork(tagOf(accounts.of("a", { deadline: 5 }).deposit({ cents: 2 })))
+    const behind = yield* fork(accounts.of("a").deposit({ cents: 4 }))
+    goAhead()
+    yield* gate.open
+    assert.strictEqual(yield* answerOf(late), "CommandTimeout")
+    assert.deepStrictEqual(yield* answerOf(behind), { balanceCents: 15 })
+    assert.deepStrictEqual(yield* moved("a"), [10, 1, 4])
+  }, Effect.provide(watchedStores))
+)
+
+it.effect(
+  "I19: lost groups hold up nobody who is not in them, however many there are",
+  Effect.fnUntraced(function*() {
+    const { always, heal } = yield* FaultyStore.FaultyStore
+    const accounts = yield* startAccounts()
+    const lost = ["a", "b", "c", "d"]
+    for (const id of lost) yield* always("append", lostBefore, onStream(id))
+    const callers = yield* Effect.forEach(lost, (id) => fork(accounts.of(id).deposit({ cents: 1 })))
+    assert.deepStrictEqual(yield* answerOf(yield* fork(accounts.of("e").deposit({ cents: 5 }))), { balanceCents: 5 })
+    yield* heal
+    yield* TestClock.adjust("10 seconds")
+    yield* answersOf(callers)
   }, Effect.provide(watchedStores))
 )
 
@@ -151,7 +192,7 @@ it.effect(
 )
 
 it.effect(
-  "puts a stream into a group once: who writes to the same one waits for the next, and nobody else does",
+  "I1: puts a stream into a group once: who writes to the same one waits for the next, and nobody else does",
   Effect.fnUntraced(function*() {
     const { shapes } = yield* SentGroups
     const accounts = yield* startAccounts()
@@ -165,7 +206,7 @@ it.effect(
 )
 
 it.effect(
-  "puts a stream into a group once: an aggregate's own, and what another writes beside its own",
+  "I1: puts a stream into a group once: an aggregate's own, and what another writes beside its own",
   Effect.fnUntraced(function*() {
     const { shapes } = yield* SentGroups
     const accounts = yield* startAccounts()
@@ -183,7 +224,7 @@ it.effect(
 )
 
 it.effect(
-  "puts the messages under one key of two aggregates into two groups",
+  "I1: puts the messages under one key of two aggregates into two groups",
   Effect.fnUntraced(function*() {
     const { shapes } = yield* SentGroups
     const accounts = yield* startDeciding((id) => decide([], { publish: [{ topic: id, key: "k", body: 1 }] }))

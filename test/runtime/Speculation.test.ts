@@ -124,7 +124,7 @@ const holdNext = Effect.gen(function*() {
 })
 
 it.effect(
-  "I2: makes one append of what waits behind a commit, and every answer names its own version and position",
+  "I5: makes one append of what waits behind a commit, and every answer names its own version and position",
   Effect.fnUntraced(function*() {
     const { inner } = yield* FaultyStore.FaultyStore
     const { all, shapes } = yield* SentGroups
@@ -239,6 +239,22 @@ it.effect(
     assert.deepStrictEqual(yield* answerOf(third), ["2", "x", "1"])
     assert.deepStrictEqual(decided, ["1 on ", "2 on 1", "3 on 12", "1 on 2x", "2 on 2x1", "3 on 2x1"])
     assert.deepStrictEqual(yield* wordsIn("a"), ["2", "x", "1", "3"])
+  }, Effect.provide(watchedStores))
+)
+
+it.effect(
+  "I4: what was decided on a commit is decided again if the store refuses that, and another writer takes its place",
+  Effect.fnUntraced(function*() {
+    const { next, overtakenBy } = yield* FaultyStore.FaultyStore
+    const { of } = yield* startLists()
+    const gate = yield* FaultyStore.gate
+    // The version is as if the first had been written, and the state is not.
+    yield* next("append", [gate.before, overtakenBy(foreignWords("x")), unavailable])
+    const first = yield* fork(tagOf(of().note({ word: "1" })))
+    const second = yield* fork(of().note({ word: "2" }))
+    yield* gate.open
+    assert.strictEqual(yield* answerOf(first), "StoreUnavailable")
+    assert.deepStrictEqual(yield* answerOf(second), ["x"])
   }, Effect.provide(watchedStores))
 )
 
@@ -433,7 +449,7 @@ it.effect(
 )
 
 it.effect(
-  "decides in the order in which commands came, also when the one under way has to be taken back while a handler runs",
+  "I4: decides in the order in which commands came, also when the one under way has to be taken back while a handler runs",
   Effect.fnUntraced(function*() {
     const { next, overtakenBy } = yield* FaultyStore.FaultyStore
     const waits = yield* FaultyStore.gate
@@ -452,7 +468,7 @@ it.effect(
 )
 
 it.effect(
-  "runs a speculative handler no more often than there is news, though its decision cannot join what waits",
+  "I18: runs a speculative handler no more often than there is news, though its decision cannot join what waits",
   Effect.fnUntraced(function*() {
     const { next } = yield* FaultyStore.FaultyStore
     const { decided, of } = yield* startLists()
@@ -716,10 +732,12 @@ it.effect(
     const { calls } = yield* FaultySnapshotStore.FaultySnapshotStore
     const { of } = yield* startLists({ snapshotEvery: 3 })
     const gate = yield* FaultyStore.gate
-    yield* next("append", [gate.before, unavailable], unavailable)
-    const callers = yield* Effect.forEach(range(7), (n) => fork(tagOf(of().note({ word: `${n}` }))))
+    yield* next("append", gate.before, unavailable)
+    const first = yield* fork(of().note({ word: "0" }))
+    const ahead = yield* Effect.forEach(range(6), (n) => fork(tagOf(of().note({ word: `${n + 1}` }))))
     yield* gate.open
-    assert.deepStrictEqual(new Set(yield* answersOf(callers)), new Set(["StoreUnavailable"]))
+    assert.deepStrictEqual(yield* answerOf(first), [])
+    assert.deepStrictEqual(new Set(yield* answersOf(ahead)), new Set(["StoreUnavailable"]))
     assert.strictEqual(yield* calls("save"), 0)
   }, Effect.provide(watchedStores))
 )
