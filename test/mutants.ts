@@ -2,9 +2,10 @@
  * The bugs that the tests of the guarantees must find. `npm run mutants` plants them one at a time.
  */
 import { evolution } from "./mutants/evolution.ts"
+import { groups } from "./mutants/groups.ts"
 import type { Mutant } from "./mutants/mutant.ts"
 import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
 import { testing } from "./mutants/testing.ts"
 
-export const mutants: ReadonlyArray<Mutant> = [...runtime, ...evolution, ...stores, ...testing]
+export const mutants: ReadonlyArray<Mutant> = [...runtime, ...groups, ...evolution, ...stores, ...testing]

@@ -72,11 +72,15 @@ const handle = Effect.fnUntraced(function*(
     ? answered(yield* CurrentState.giveUp(self, resident, work, folded.failure))
     : yield* decide(self, resident, work, envelope, folded.success, judged?.verdict)
   work.running = undefined
+  // Taken back meanwhile: it waits again, behind those that were decided before it.
+  if (envelope.stage !== "begun") return
   switch (handled._tag) {
     case "Answered":
       return finish(self, resident, work, envelope, handled.answer)
     case "Recorded":
       if (join(work, envelope, handled.folded, handled.recorded)) return
+      // No room in the batch: its handler is not run again before that has left.
+      work.held = envelope
   }
   envelope.stage = "waiting"
   Mailbox.putBack(work.mailbox, [envelope])

@@ -70,6 +70,8 @@ const settle = (self: Registration, resident: Resident, work: Work, outcome: Gro
     work.answering = true
     for (const [envelope, given] of answers) finish(self, resident, work, envelope, given)
   } catch (error) {
+    // Whoever was not answered yet is told so by the supervisor.
+    work.writing = batch
     work.broken = Cause.die(error)
   }
   work.answering = false

@@ -67,6 +67,8 @@ const schedule = (state: State): void => {
 }
 
 const depart = (state: State): void => {
+  // What came back while a group was formed has called for the next one, before this one was counted.
+  if (state.inFlight >= inFlightMax) return
   const group = form(state)
   if (group.length === 0) return
   state.inFlight++

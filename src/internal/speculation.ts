@@ -187,11 +187,15 @@ export const withdraw = (work: Work, envelope: Envelope): void => {
   if (isDecided) wake(work)
 }
 
-/** Takes the batch that is forming apart: its commands wait again, in their order, behind `first`. */
+/**
+ * Takes the batch that is forming apart: its commands wait again, in their order, behind `first`. So does the one whose
+ * handler runs on what they lead to.
+ */
 export const takeApart = (work: Work, first: ReadonlyArray<Envelope> = []): void => {
   const again = [...first, ...(work.forming?.entries ?? []).map(({ envelope }) => envelope)]
   work.forming = undefined
   work.held = undefined
+  if (work.running?.stage === "begun") again.push(work.running)
   const waiting = again.filter(({ stage }) => stage !== "answered")
   for (const envelope of waiting) envelope.stage = "waiting"
   Mailbox.putBack(work.mailbox, waiting)

@@ -78,7 +78,8 @@ const restart = (
 /** Ends the work: what has begun is given this answer, what was decided ahead waits again. */
 const layDown = (self: Registration, resident: Resident.Resident, work: Resident.Work, given: Answer): void => {
   const begun = work.writing?.entries.map(({ envelope }) => envelope) ?? []
-  if (work.running !== undefined) begun.push(work.running)
+  if (work.running?.stage === "begun") begun.push(work.running)
+  work.running = undefined
   takeApart(work)
   if (resident.work === work) Resident.park(self.residents, resident, elapsedMillis(self.clock))
   resident.lingering = undefined

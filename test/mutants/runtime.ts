@@ -7,27 +7,27 @@ export const runtime: ReadonlyArray<Mutant> = [
   {
     guarantee: "I1",
     bug: "what is to be written beside the own events is forgotten",
-    file: "src/internal/commit.ts",
-    find: "events, receipts: left }, ...also]",
-    replace: "events, receipts: left }]",
+    file: "src/internal/batch.ts",
+    find: "events, receipts: batch.receipts }, ...beside]",
+    replace: "events, receipts: batch.receipts }]",
     test: "test/runtime/Together.test.ts",
     title: "I1:"
   },
   {
     guarantee: "I3",
     bug: "events are appended whatever the version they were decided on",
-    file: "src/internal/commit.ts",
-    find: "expected: folded.version, events, receipts: left",
-    replace: "expected: \"any\", events, receipts: left",
+    file: "src/internal/batch.ts",
+    find: "[{ stream, expected: base.version, events,",
+    replace: "[{ stream, expected: \"any\", events,",
     test: "test/runtime/Commands.test.ts",
     title: "I3:"
   },
   {
     guarantee: "I4",
     bug: "a \"no\" is given without asking whether it is still true",
-    file: "src/internal/commit.ts",
-    find: "receipts.length === 0 && isCurrent(self, envelope, folded)",
-    replace: "receipts.length === 0",
+    file: "src/internal/speculation.ts",
+    find: "  if (self.sources.events.versionNow?.(stream) !== version) return undefined\n",
+    replace: "",
     test: "test/runtime/Linearizable.test.ts",
     title: "two runtimes"
   },
@@ -35,8 +35,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I4",
     bug: "a conflict is answered with what was decided on the old state",
     file: "src/internal/commit.ts",
-    find: "return { _tag: \"Overtaken\", conflict: conflictOf(append[status.write]!, status.actual) }",
-    replace: "return answered(reply(verdict, { version: folded.version, position: undefined }))",
+    find: "      return overtaken(self, resident, work, batch, conflictOf(batch, resident, status))",
+    replace: "      return committed(self, resident, batch, { version: status.actual, position: undefined })",
     test: "test/runtime/Linearizable.test.ts",
     title: "two runtimes"
   },
@@ -44,34 +44,34 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I4",
     bug: "the reply is given before the commit",
     file: "src/internal/commit.ts",
-    find: "  const sent = yield* Effect.result(",
+    find: "  for (const { envelope } of batch.entries) envelope.stage = \"begun\"\n",
     replace:
-      "  const early = reply(verdict, { version: folded.version + events.length, position: undefined })\n  for (const waiter of envelope.waiters.splice(0)) waiter(early)\n  const sent = yield* Effect.result(",
+      "  for (const { envelope } of batch.entries) envelope.stage = \"begun\"\n  for (const entry of batch.entries) {\n    const early = reply(entry.verdict, Batch.versionOf(batch, entry), undefined)\n    for (const waiter of entry.envelope.waiters.splice(0)) waiter(early)\n  }\n",
     test: "test/runtime/Linearizable.test.ts",
     title: "two runtimes"
   },
   {
     guarantee: "I5",
     bug: "commands leave no receipts",
-    file: "src/internal/commit.ts",
-    find: "receipts: [{ ...identity, events, through: events, outcome: outcome.success }]",
-    replace: "receipts: []",
+    file: "src/internal/outcome.ts",
+    find: "verdict: told.success, receipts: [receipt] }",
+    replace: "verdict: told.success, receipts: [receipt].slice(1) }",
     test: "test/runtime/Receipts.test.ts",
     title: "I5:"
   },
   {
     guarantee: "I5",
     bug: "rejections leave no receipts",
-    file: "src/internal/commit.ts",
-    find: "  if (identity === undefined || command === undefined) return",
-    replace: "  if (identity === undefined || command === undefined || verdict._tag === \"Rejected\") return",
+    file: "src/internal/outcome.ts",
+    find: "  if (identity === undefined) return",
+    replace: "  if (identity === undefined || verdict._tag === \"Rejected\") return",
     test: "test/runtime/Receipts.test.ts",
     title: "I5:"
   },
   {
     guarantee: "I5",
     bug: "another payload under the same id gets the first answer",
-    file: "src/internal/commit.ts",
+    file: "src/internal/outcome.ts",
     find: "  if (receipt.hash !== hash) return",
     replace: "  if (receipt.hash === hash + hash) return",
     test: "test/runtime/Receipts.test.ts",
@@ -81,8 +81,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I5",
     bug: "a command under way is carried out a second time beside itself",
     file: "src/internal/execute.ts",
-    find: "const earlier = identity && resident.mailbox",
-    replace: "const earlier = identity && Mailbox.make()",
+    find: "const earlier = identity && work?.mailbox.byCommandId?.get(identity.commandId)",
+    replace: "const earlier = identity && work?.mailbox.byCommandId?.get(`${identity.commandId}?`)",
     test: "test/runtime/Receipts.test.ts",
     title: "I5:"
   },
@@ -90,38 +90,37 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I5",
     bug: "a repeated command that would now die is given its defect",
     file: "src/internal/aggregateFiber.ts",
-    find: "return yield* unlessRepeated(self, envelope, () => Defects.count(self.defects, envelope, recorded.cause))",
-    replace: "return Commit.answered(Defects.count(self.defects, envelope, recorded.cause))",
+    find: "  return yield* unlessRepeated(\n    self,\n    envelope,\n    () => recorded._tag === \"Died\"",
+    replace: "  return answered(\n    recorded._tag === \"Died\"",
     test: "test/runtime/Receipts.test.ts",
     title: "I5:"
   },
   {
     guarantee: "I7",
     bug: "a lost append is reported as a failure",
-    file: "src/internal/commit.ts",
-    find:
-      "      Effect.retry({ schedule: again, while: () => lost }),\n      Effect.catchTag(\"AppendLost\", Effect.die)",
+    file: "src/internal/sending.ts",
+    find: "      Effect.orDie(Effect.retry(next, again))",
     replace:
-      "      Effect.catchTag(\"AppendLost\", ({ detail }) => new StoreUnavailable({ operation: \"append\", detail }))",
+      "      Effect.flatMap(Effect.promise(() => import(\"../EventStore.ts\")), ({ StoreUnavailable }) => new StoreUnavailable({ operation: \"append\", detail: lost.detail }))",
     test: "test/runtime/LostAppends.test.ts",
     title: "I7:"
   },
   {
     guarantee: "I7",
     bug: "settling a lost append gives up when the store is out of reach",
-    file: "src/internal/commit.ts",
-    find: "while: () => lost",
-    replace: "while: (error) => error._tag === \"AppendLost\"",
+    file: "src/internal/sending.ts",
+    find: "Effect.orDie(Effect.retry(next, again))",
+    replace: "Effect.retry(next, { schedule: again, while: ({ _tag }) => _tag === \"AppendLost\" }) as never",
     test: "test/runtime/LostAppends.test.ts",
     title: "I7:"
   },
   {
     guarantee: "I7",
     bug: "a lost append is sent again as a new one, decided on what there is now",
-    file: "src/internal/commit.ts",
-    find: "    let lost = false\n    return store.append([append])",
+    file: "src/internal/sending.ts",
+    find: "      if (!isFirst) return store.append(group)\n",
     replace:
-      "    let lost = false\n    return Effect.suspend(() => store.append([lost ? [{ ...append[0], expected: \"any\" }] : append]))",
+      "      if (!isFirst) return store.append(group.map(([own, ...beside]) => [{ ...own, expected: \"any\" }, ...beside]))\n",
     test: "test/runtime/LostAppends.test.ts",
     title: "I7:"
   },
@@ -146,18 +145,18 @@ export const runtime: ReadonlyArray<Mutant> = [
   {
     guarantee: "I7",
     bug: "what a store dies of is the answer",
-    file: "src/internal/execute.ts",
-    find: "settleCurrent(self, resident, failure(new OutcomeUnknown(names)))\n  if (Mailbox",
-    replace: "settleCurrent(self, resident, Exit.failCause(cause))\n  if (Mailbox",
+    file: "src/internal/supervision.ts",
+    find: "  layDown(self, resident, work, failure(new OutcomeUnknown(names)))\n  if (resident",
+    replace: "  layDown(self, resident, work, Exit.failCause(cause))\n  if (resident",
     test: "test/runtime/Certainty.test.ts",
     title: "I7: does not know"
   },
   {
     guarantee: "I7",
     bug: "a command that is begun when the runtime stops is said to be not begun",
-    file: "src/internal/execute.ts",
-    find: "settleCurrent(self, resident, failure(new OutcomeUnknown(names)))\n  for",
-    replace: "settleCurrent(self, resident, failure(new RuntimeStopping(names)))\n  for",
+    file: "src/internal/supervision.ts",
+    find: "  layDown(self, resident, work, failure(new OutcomeUnknown(names)))\n  const",
+    replace: "  layDown(self, resident, work, failure(new RuntimeStopping(names)))\n  const",
     test: "test/runtime/Drain.test.ts",
     title: "I7:"
   },
@@ -209,18 +208,18 @@ export const runtime: ReadonlyArray<Mutant> = [
   {
     guarantee: "I17",
     bug: "there is a gap between finding the mailbox empty and falling idle",
-    file: "src/internal/aggregateFiber.ts",
-    find: "    resident.serving = false\n    park(",
-    replace: "    queueMicrotask(() => (resident.serving = false))\n    park(",
+    file: "src/internal/finish.ts",
+    find: "  park(self.residents, resident, elapsedMillis(self.clock))\n",
+    replace: "  queueMicrotask(() => park(self.residents, resident, elapsedMillis(self.clock)))\n",
     test: "test/runtime/Passivation.test.ts",
     title: "I17:"
   },
   {
     guarantee: "I7",
     bug: "commands in the mailbox are dropped when the runtime stops",
-    file: "src/internal/execute.ts",
-    find: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident)",
-    replace: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) resident.serving = false",
+    file: "src/internal/supervision.ts",
+    find: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident, work)",
+    replace: "    if (self.closing && Cause.hasInterruptsOnly(exit.cause)) resident.work = undefined",
     test: "test/runtime/Drain.test.ts",
     title: "I7: past the deadline"
   },
@@ -236,9 +235,9 @@ export const runtime: ReadonlyArray<Mutant> = [
   {
     guarantee: "I18",
     bug: "mailboxes are unbounded",
-    file: "src/internal/mailbox.ts",
-    find: "  if (size(mailbox) >= capacity) return false\n",
-    replace: "  if (size(mailbox) >= capacity * 1_000_000) return false\n",
+    file: "src/internal/execute.ts",
+    find: "if (Resident.waiting(work) >= capacity)",
+    replace: "if (Resident.waiting(work) >= capacity * 1_000_000)",
     test: "test/runtime/Mailbox.test.ts",
     title: "I18:"
   },
@@ -264,8 +263,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I21",
     bug: "what is written beside goes to the default tenant",
     file: "src/internal/verdict.ts",
-    find: "writes.push({ stream: { tenant: given.context.tenant, category, id }",
-    replace: "writes.push({ stream: { tenant: Event.defaultTenant, category, id }",
+    find: "const stream = { tenant: given.context.tenant, category, id }",
+    replace: "const stream = { tenant: Event.defaultTenant, category, id }",
     test: "test/runtime/Context.test.ts",
     title: "I21:"
   },
@@ -273,8 +272,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "data may be nested as deep as it likes",
     file: "src/internal/codec.ts",
-    find: "return isDeeperThan(limits.payloadLevelsMax, input) ?",
-    replace: "return isDeeperThan(Infinity, 0) ?",
+    find: "return isDeeperThan(limits.payloadLevelsMax, input)\n",
+    replace: "return isDeeperThan(Infinity, 0)\n",
     test: "test/runtime/HostileInput.test.ts",
     title: "I22:"
   },
