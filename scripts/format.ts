@@ -34,5 +34,5 @@ const format = (source: Source): string | Problem => {
   }
 }
 
-const sources = files("ts", "mjs", "json", "md").filter((path) => path !== "package-lock.json").map(read)
+const sources = files("ts", "mjs", "json", "md").filter((path) => !path.endsWith("package-lock.json")).map(read)
 report(sources.flatMap(process.argv.includes("--fix") ? fix : compare), `${sources.length} files`)

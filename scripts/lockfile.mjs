@@ -1,18 +1,20 @@
-// Whether `npm ci`, with which `npm start` and `npm test` begin in a fresh clone, would take package-lock.json.
+// Whether `npm ci` would take the lock files: with that of the project `npm start` and `npm test` begin in a fresh clone,
+// with that of the bench `npm run bench` does.
 //
 // It wants an entry for every optional package, of every platform. But `npm install` leaves out those that the registry
 // at hand does not have (a partial mirror). After such an install, `node scripts/lockfile.mjs --fix` writes them as npm
-// would, all but their integrity. Plain JavaScript, since until then nothing else runs.
+// would, all but their integrity. And no entry may name the registry that it came from: not everybody has the same.
+// Plain JavaScript, since until then nothing else runs.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-const path = join(import.meta.dirname, "../package-lock.json")
-const lockfile = JSON.parse(readFileSync(path, "utf8"))
+const root = join(import.meta.dirname, "..")
+const paths = ["package-lock.json", "scripts/bench/package-lock.json"]
 
-const findMissing = () =>
-  Object.values(lockfile.packages).flatMap((parent) =>
+const findMissing = ({ packages }) =>
+  Object.values(packages).flatMap((parent) =>
     Object.entries(parent.optionalDependencies ?? {})
-      .filter(([name]) => lockfile.packages[`node_modules/${name}`] === undefined)
+      .filter(([name]) => packages[`node_modules/${name}`] === undefined)
       .map(([name, version]) => ({ name, entry: entryOf(parent, name, version) }))
   )
 
@@ -25,16 +27,33 @@ const entryOf = ({ dev, license, peer }, name, version) => {
   return { version, cpu: [cpu], dev, libc: libcs, license, optional: true, os: [os], peer }
 }
 
-const add = (missing) => {
-  const added = missing.map(({ entry, name }) => [`node_modules/${name}`, entry])
-  const packages = [...Object.entries(lockfile.packages), ...added]
-  lockfile.packages = Object.fromEntries(packages.toSorted(([one], [other]) => one.localeCompare(other, "en")))
-  writeFileSync(path, `${JSON.stringify(lockfile, null, 2)}\n`)
+const mended = (lockfile) => {
+  const packages = [
+    ...Object.entries(lockfile.packages).map(([name, entry]) => [name, withoutRegistry(entry)]),
+    ...findMissing(lockfile).map(({ entry, name }) => [`node_modules/${name}`, entry])
+  ]
+  const sorted = packages.toSorted(([one], [other]) => one.localeCompare(other, "en"))
+  return { ...lockfile, packages: Object.fromEntries(sorted) }
 }
 
-const missing = findMissing()
-const fixes = process.argv.includes("--fix")
-if (fixes) add(missing)
-else for (const { name } of missing) console.log(`package-lock.json  has no entry for ${name}, and npm ci wants one`)
-if (fixes || missing.length === 0) console.log(`${Object.keys(lockfile.packages).length} packages`)
-else process.exitCode = 1
+/** What stands in this very folder is still found by its path. */
+const withoutRegistry = (entry) => isAddress(entry.resolved) ? { ...entry, resolved: undefined } : entry
+
+const isAddress = (resolved = "") => /^https?:/.test(resolved)
+
+const problemsOf = (path, lockfile) => [
+  ...findMissing(lockfile).map(({ name }) => `${path}  has no entry for ${name}, and npm ci wants one`),
+  ...Object.entries(lockfile.packages)
+    .filter(([, { resolved }]) => isAddress(resolved))
+    .map(([name]) => `${path}  says where ${name} came from`)
+]
+
+const readLock = (path) => JSON.parse(readFileSync(join(root, path), "utf8"))
+
+if (process.argv.includes("--fix")) {
+  for (const path of paths) writeFileSync(join(root, path), `${JSON.stringify(mended(readLock(path)), null, 2)}\n`)
+}
+const problems = paths.flatMap((path) => problemsOf(path, readLock(path)))
+for (const problem of problems) console.log(problem)
+if (problems.length > 0) process.exitCode = 1
+else console.log(`${paths.map((path) => Object.keys(readLock(path).packages).length).join(" + ")} packages`)
