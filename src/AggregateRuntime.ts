@@ -40,7 +40,8 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const watchWork = yield* WatchWork
   const capacity: Capacity = { maxActive, registrations: new Set() }
   const senders = yield* FiberSet.make<void>()
-  const groups = Groups.make(events, yield* Effect.updateContext(FiberSet.runtime(senders)<never>(), withoutSpan))
+  const send = yield* Effect.updateContext(FiberSet.runtime(senders)<never>(), withoutSpan)
+  const groups = Groups.make(events, send, clock)
   const sweeper = yield* FiberHandle.make<never>()
   const runSweeper = yield* FiberHandle.runtime(sweeper)<never>()
 

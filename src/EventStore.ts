@@ -232,6 +232,11 @@ export class EventStore extends Context.Service<EventStore, {
    */
   readonly versionNow: ((stream: StreamId) => Version | undefined) | undefined
   /**
+   * Only of a store that writes without waiting: the same as `append`, at once, at this time of the caller's clock. It
+   * spares an aggregate the way through a group and a fiber.
+   */
+  readonly appendNow: ((group: ReadonlyArray<Append>, nowMillis: number) => ReadonlyArray<Status>) | undefined
+  /**
    * Writes a group of independent appends, in this order, and answers each with a status, in the same order. For each
    * append: receipts first, then expectations, then events. Durable when it answers.
    *

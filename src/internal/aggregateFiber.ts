@@ -19,27 +19,42 @@ import { awaitNews, type Resident, type Work } from "./resident.ts"
 import { answerAtOnce, decideWaiting, type Halt, isCommitted, join, judge, type Judged, tip } from "./speculation.ts"
 import type { Verdict } from "./verdict.ts"
 
-/** Serves until nothing waits and nothing is under way. To find that and to fall idle is one synchronous step. */
-export const serve = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    let next: Effect.Effect<void> | undefined
-    return Effect.whileLoop({
-      while: () => (next = turn(self, resident, work)) !== undefined,
-      body: () => next!,
-      step: () => {}
-    })
+/** Serves until nothing waits and nothing is under way, beginning with what the first turn left to be waited for. */
+export const serve = (
+  self: Registration,
+  resident: Resident,
+  work: Work,
+  first: Effect.Effect<void>
+): Effect.Effect<void> => {
+  let next: Effect.Effect<void> | undefined = first
+  return Effect.whileLoop({
+    while: () => next !== undefined,
+    body: () => next!,
+    step: () => {
+      next = turn(self, resident, work)
+    }
   })
+}
 
-/** Does what can be done at once; what is left has to be waited for. Undefined: nothing is, or another fiber serves. */
-const turn = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> | undefined => {
-  if (work.broken !== undefined) return Effect.failCause(work.broken)
-  if (resident.work !== work) return leave(resident, work)
-  work.news = false
-  const halt = decideWaiting(self, resident, work)
-  submit(self, resident, work)
-  if (halt._tag === "Alone") return handle(self, resident, work, halt)
-  if (halt._tag === "Pause") return Effect.yieldNow
-  return retireIfDone(self, resident, work) ? leave(resident, work) : awaitNews(work)
+/** Rounds of one turn: a store that answers at once must not keep the others from theirs. */
+const roundsMax = 64
+
+/**
+ * Does what can be done at once; what is left has to be waited for. Undefined: nothing is, or another fiber serves. To
+ * find that nothing is and to fall idle is one synchronous step.
+ */
+export const turn = (self: Registration, resident: Resident, work: Work): Effect.Effect<void> | undefined => {
+  for (let round = 0; round < roundsMax; round++) {
+    if (work.broken !== undefined) return Effect.failCause(work.broken)
+    if (resident.work !== work) return leave(resident, work)
+    work.news = false
+    const halt = decideWaiting(self, resident, work)
+    submit(self, resident, work)
+    if (halt._tag === "Alone") return handle(self, resident, work, halt)
+    if (halt._tag === "Pause") break
+    if (!work.news) return retireIfDone(self, resident, work) ? leave(resident, work) : awaitNews(work)
+  }
+  return Effect.yieldNow
 }
 
 /** The fiber ends. */

@@ -33,7 +33,7 @@ const makeIds = (): (nowMillis: number) => string => {
   let low = 0
   const begin = (nowMillis: number) => {
     millis = nowMillis
-    const text = hex(nowMillis, 12)
+    const text = nowMillis.toString(16).padStart(12, "0")
     time = `${text.slice(0, 8)}-${text.slice(8)}`
     high = pool.getUint32(at) & 0x7ff
     low = pool.getUint32(at) >>> 2
@@ -52,12 +52,20 @@ const makeIds = (): (nowMillis: number) => string => {
     }
     const random = pool.getUint32(at + 4)
     at += bytesPerId
-    const middle = hex(low, 8)
-    return `${time}-7${hex(high, 3)}-${variant(low)}${middle.slice(1, 4)}-${middle.slice(4)}${hex(random, 8)}`
+    return `${time}-7${nibbles(high)}-${variant(low)}-${hex(low, 16)}${hex(random, 32)}`
   }
 }
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
+const bytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
-/** The two top bits of the low half are the variant's. */
-const variant = (low: number): string => hex(0x8 | (low >>> 28), 1)
+/** The lowest bits of a number, whole bytes of them. */
+const hex = (value: number, bits: 16 | 32): string => {
+  const low = bytes[(value >>> 8) & 0xff]! + bytes[value & 0xff]!
+  return bits === 16 ? low : bytes[value >>> 24]! + bytes[(value >>> 16) & 0xff]! + low
+}
+
+/** The counter's upper part: twelve bits, three digits. */
+const nibbles = (high: number): string => (high >>> 8).toString(16) + bytes[high & 0xff]!
+
+/** The variant's two bits, and the fourteen highest of the counter's lower part. */
+const variant = (low: number): string => bytes[0x80 | (low >>> 24)]! + bytes[(low >>> 16) & 0xff]!

@@ -124,7 +124,7 @@ const post = (
   self: Registration,
   resident: Resident.Resident,
   { deadline, envelope }: Sealed,
-  before: Effect.Effect<void> = Effect.void
+  before?: Effect.Effect<void>
 ): Answering => {
   const { identity, stream } = envelope
   const { work } = resident
@@ -148,13 +148,14 @@ const post = (
 }
 
 /** Waits for the answer, no longer than the deadline. */
-const wait = (resident: Resident.Resident, { deadline, envelope }: Sealed): Answering =>
-  deadline === undefined
-    ? awaitAnswer(envelope)
-    : Effect.timeoutOrElse(awaitAnswer(envelope), {
-      duration: deadline.duration,
-      orElse: () => Effect.suspend(() => expire(resident, envelope, deadline))
-    })
+const wait = (resident: Resident.Resident, { deadline, envelope }: Sealed): Answering => {
+  if (envelope.answer !== undefined) return envelope.answer
+  if (deadline === undefined) return awaitAnswer(envelope)
+  return Effect.timeoutOrElse(awaitAnswer(envelope), {
+    duration: deadline.duration,
+    orElse: () => Effect.suspend(() => expire(resident, envelope, deadline))
+  })
+}
 
 /** What still waits here when nobody waits for it any more is taken out. */
 const expire = (resident: Resident.Resident, envelope: Envelope, deadline: Deadline): Answering => {

@@ -2,7 +2,7 @@
  * Group commit: the appends of a whole process go to the store in groups. Nobody waits for company: what is ready when
  * the store is free goes together, so groups grow with the load.
  */
-import { Cause, Effect, Exit, type Fiber } from "effect"
+import { Cause, type Clock, Effect, Exit, type Fiber } from "effect"
 import type { StreamId } from "../Event.ts"
 import type { Append, EventStore, Status, StoreUnavailable } from "../EventStore.ts"
 import { send } from "./sending.ts"
@@ -46,7 +46,8 @@ interface State {
   scheduled: boolean
 }
 
-export const make = (store: EventStore["Service"], fork: State["fork"]): Groups => {
+export const make = (store: EventStore["Service"], fork: State["fork"], clock: Clock.Clock): Groups => {
+  if (store.appendNow !== undefined) return atOnce(store.appendNow, clock)
   const state: State = { store, fork, ready: [], held: [], inFlight: 0, scheduled: false }
   return {
     submit: (ticket) => {
@@ -55,6 +56,19 @@ export const make = (store: EventStore["Service"], fork: State["fork"]): Groups 
     }
   }
 }
+
+/** A store that writes at once gains nothing by groups. */
+const atOnce = (appendNow: NonNullable<EventStore["Service"]["appendNow"]>, clock: Clock.Clock): Groups => ({
+  submit: (ticket) => {
+    const sent = begin(ticket)
+    if (sent === undefined) return
+    try {
+      settleAll([sent], appendNow([sent.append], clock.currentTimeMillisUnsafe()))
+    } catch (error) {
+      ticket.settle(Exit.die(error))
+    }
+  }
+})
 
 /** Groups leave when everybody who can run has run: whoever was answered by the last group is in the next. */
 const schedule = (state: State): void => {

@@ -4,7 +4,7 @@
  */
 import { Cause, Effect, Exit } from "effect"
 import { OutcomeUnknown, RuntimeStopping } from "../AggregateHost.ts"
-import { serve } from "./aggregateFiber.ts"
+import { serve, turn } from "./aggregateFiber.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, type Envelope, failure } from "./envelope.ts"
 import { dismiss } from "./finish.ts"
@@ -14,12 +14,16 @@ import { where } from "./replay.ts"
 import * as Resident from "./resident.ts"
 import { takeApart } from "./speculation.ts"
 
-/** Gives an idle aggregate work. The fiber that has just done the last does it, if it is still there. */
+/**
+ * Gives an idle aggregate work. What can be done at once is done in the caller's step, unless something has to come
+ * `before`; a fiber is there for what has to be waited for. The one that has just done the last goes on, if it is still
+ * there.
+ */
 export const begin = (
   self: Registration,
   resident: Resident.Resident,
   envelope: Envelope,
-  before: Effect.Effect<void>
+  before: Effect.Effect<void> | undefined
 ): void => {
   const { lingering } = resident
   if (lingering === undefined) return start(self, resident, Mailbox.make(envelope), before)
@@ -29,17 +33,35 @@ export const begin = (
   Mailbox.offer(lingering.mailbox, envelope)
 }
 
-/** Starts the fiber that serves a mailbox. */
 const start = (
   self: Registration,
   resident: Resident.Resident,
   mailbox: Mailbox.Mailbox,
-  before: Effect.Effect<void> = Effect.void
+  before?: Effect.Effect<void>
 ): void => {
   Resident.unpark(self.residents, resident)
   const work = Resident.makeWork(mailbox)
   resident.work = work
-  self.fork(Effect.andThen(before, serve(self, resident, work))).addObserver((exit) => {
+  const first = before ?? attempt(() => turn(self, resident, work))
+  if (first !== undefined) fork(self, resident, work, first)
+}
+
+const attempt = (step: () => Effect.Effect<void> | undefined): Effect.Effect<void> | undefined => {
+  try {
+    return step()
+  } catch (error) {
+    return Effect.die(error)
+  }
+}
+
+/** The fiber of an aggregate, and what follows when it ends. */
+const fork = (
+  self: Registration,
+  resident: Resident.Resident,
+  work: Resident.Work,
+  first: Effect.Effect<void>
+): void => {
+  self.fork(serve(self, resident, work, first)).addObserver((exit) => {
     if (resident.lingering === work) resident.lingering = undefined
     if (Exit.isSuccess(exit)) return
     if (self.closing && Cause.hasInterruptsOnly(exit.cause)) abandon(self, resident, work)

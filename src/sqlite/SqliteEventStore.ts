@@ -62,6 +62,7 @@ export const make = (
     versionNow: client.exclusive
       ? (stream) => client.database.isTransaction ? undefined : statements.version(stream)
       : undefined,
+    appendNow: undefined,
     append,
     readStream: (stream, range = {}) =>
       Effect.flatMap(

@@ -2,7 +2,7 @@
  * Groups of appends: a status for each, neighbours that never matter, and writes that stand or fall together.
  */
 import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { InputInvalid } from "../../Admission.ts"
 import type { StreamId } from "../../Event.ts"
 import { type Append, EventStore, type Status } from "../../EventStore.ts"
@@ -235,6 +235,22 @@ export const guarantees: Guarantees<EventStore> = {
     for (const [asked, version] of [[stream, 3], [Sample.stream(), 0]] as const) {
       strictEqual(versionNow(asked) ?? version, version)
     }
+  }),
+
+  "what a store writes at once is written as everything else is": Effect.gen(function*() {
+    const store = yield* EventStore
+    if (store.appendNow === undefined) return
+    const [nowMillis, before] = [yield* Clock.currentTimeMillis, yield* store.head]
+    const stream = Sample.stream()
+    const receipt = Sample.receipt("r", { events: 2, through: 2 })
+    const append: Append = [Sample.write(stream, 0, Sample.events(2), [receipt])]
+    const overtaken: Append = [Sample.write(stream, 1, Sample.events(1))]
+    const statuses = [...store.appendNow([append], nowMillis), ...store.appendNow([append], nowMillis)]
+    for (const status of statuses) deepStrictEqual(Sample.committed(status), [{ version: 2, position: before + 2n }])
+    deepStrictEqual(store.appendNow([overtaken], nowMillis), [{ _tag: "Conflict", write: 0, actual: 2 }])
+    strictEqual((yield* Sample.wholeStream(stream)).length, 2)
+    strictEqual((yield* store.receipt(stream, "r"))?.version, 2)
+    strictEqual(yield* store.head, before + 2n)
   }),
 
   "a store has an id": Effect.gen(function*() {
