@@ -15,7 +15,7 @@ export interface Options {
   readonly exclusive?: boolean | undefined
 }
 
-/** A turn failed. `certain`: nothing was written. Otherwise the commit itself failed, and the file may hold it. */
+/** A turn failed. `certain`: nothing was written. Otherwise the commit failed at its end, and the file may hold it. */
 export interface TurnFailed {
   readonly _tag: "TurnFailed"
   readonly certain: boolean
@@ -138,20 +138,36 @@ const takeTurn = <A>(
   begin: string,
   work: () => A
 ): Effect.Effect<A, TurnFailed> => {
-  let certain = true
+  let isCommitting = false
   try {
     // What a failed rollback has left open is ended first.
     if (database.isTransaction) database.exec("ROLLBACK")
     database.exec(begin)
     const result = work()
-    certain = begin === "BEGIN DEFERRED"
+    isCommitting = begin !== "BEGIN DEFERRED"
     database.exec("COMMIT")
     return Effect.succeed(result)
   } catch (cause) {
+    const certain = !isCommitting || wroteNothing(database, cause)
     rollback(database)
     return Effect.fail({ _tag: "TurnFailed", certain, error: toSqlError(cause, operation) })
   }
 }
+
+const errcodeOf = (cause: unknown): unknown =>
+  typeof cause === "object" && cause !== null && "errcode" in cause ? cause.errcode : undefined
+
+/** The file could not be written to: SQLITE_FULL, SQLITE_IOERR_WRITE. */
+const unwritten: ReadonlySet<unknown> = new Set([13, 778])
+
+/**
+ * Whether a commit that failed is known to have written nothing. One that leaves its transaction open has not begun.
+ * One that could not write has left the last page of its transaction out of the write-ahead log, and without that page
+ * no reader takes any of it, neither now nor after a crash. But one that failed after its last page, as in an fsync, is
+ * rolled back by the engine and still whole in the file: a crash could bring it back until another commit overwrites it.
+ */
+const wroteNothing = (database: DatabaseSync, cause: unknown): boolean =>
+  database.isTransaction || unwritten.has(errcodeOf(cause))
 
 /** Part of the turn, so that nobody else's statement can end up in what is rolled back. */
 const rollback = (database: DatabaseSync): void => {
@@ -167,7 +183,7 @@ const attempt = <A>(operation: string, work: () => A): Effect.Effect<A, SqlError
 
 /** Node names the engine's code `errcode`, Effect looks for `errno`. */
 const toSqlError = (cause: unknown, operation: string): SqlError.SqlError => {
-  const errno = typeof cause === "object" && cause !== null && "errcode" in cause ? cause.errcode : undefined
+  const errno = errcodeOf(cause)
   const known = errno === undefined ? cause : Object.assign(new Error(String(cause), { cause }), { errno })
   const reason = SqlError.classifySqliteError(known, { message: `sqlite: ${operation} failed`, operation })
   return new SqlError.SqlError({ reason })

@@ -251,8 +251,17 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I7",
     bug: "SQLite is certain of a commit that failed",
     file: "src/sqlite/SqliteClient.ts",
-    find: "    certain = begin === \"BEGIN DEFERRED\"\n",
-    replace: "    certain = true\n",
+    find: "!isCommitting || wroteNothing(database, cause)",
+    replace: "true",
+    test: "test/sqlite/SqliteEventStore.test.ts",
+    title: "I7:"
+  },
+  {
+    guarantee: "I7",
+    bug: "SQLite takes a failed fsync for a commit that never was",
+    file: "src/sqlite/SqliteClient.ts",
+    find: "new Set([13, 778])",
+    replace: "new Set([13, 778, 1034])",
     test: "test/sqlite/SqliteEventStore.test.ts",
     title: "I7:"
   },

@@ -6,8 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Context, Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { EventStore, type LogPage } from "../../src/EventStore.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { freshFile, open } from "./file.ts"
@@ -205,7 +206,7 @@ describe("an append that fails", () => {
       deepStrictEqual((yield* events.readStream(stream)).version, 5)
     }))
 
-  it.effect("I7: in its commit is lost: nobody knows, and the same append settles it", () =>
+  it.effect("I7: before its commit has begun is not written, for certain", () =>
     Effect.gen(function*() {
       const { events, sql, stream } = yield* tampered(
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
@@ -214,16 +215,75 @@ describe("an append that fails", () => {
       )
       const append = on(events)(Sample.append(Sample.write(stream, 1, Sample.events(2))))
       const error = yield* Effect.flip(append)
-      strictEqual(error._tag, "AppendLost")
+      strictEqual(error._tag, "StoreUnavailable")
       assert.notMatch(error.message, /FOREIGN|children|varve_/)
       strictEqual(yield* events.head, 1n)
       yield* sql`INSERT INTO parents VALUES (1)`
-      const first = yield* append
-      strictEqual(first._tag, "Committed")
-      deepStrictEqual(yield* append, first)
+      strictEqual((yield* append)._tag, "Committed")
       strictEqual(yield* events.head, 3n)
     }))
+
+  it.live("I7: because the file may not grow is not written, for certain, and says so", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const script = join(import.meta.dirname, "fullDisk.ts")
+      const limited = ["-c", "ulimit -f 1000 && exec \"$0\" \"$@\"", process.execPath, script, filename]
+      const { status, stderr, stdout } = spawnSync("sh", limited, { encoding: "utf8" })
+      deepStrictEqual([status, stderr], [0, ""])
+      const { acknowledged, failed, head } = JSON.parse(stdout)
+      assert.isAbove(acknowledged, 0)
+      strictEqual(head, acknowledged)
+      deepStrictEqual(failed, {
+        _tag: "StoreUnavailable",
+        message: "The store is unavailable (append): the disk failed"
+      })
+      const { events } = yield* open({ filename })
+      strictEqual(yield* events.head, BigInt(acknowledged))
+      strictEqual(yield* events.audit(0n), BigInt(acknowledged))
+    }), 60_000)
+
+  for (const [code, name] of [[13, "SQLITE_FULL"], [778, "SQLITE_IOERR_WRITE"]] as const) {
+    it.effect(`I7: for ${name} in its commit is not written, for certain`, () =>
+      Effect.gen(function*() {
+        const { events, stream } = yield* tampered()
+        yield* failingCommit(code, "ROLLBACK")
+        const error = yield* Effect.flip(on(events)(Sample.append(Sample.write(stream, 1, Sample.events(2)))))
+        strictEqual(error._tag, "StoreUnavailable")
+      }))
+  }
+
+  for (const outcome of ["ROLLBACK", "COMMIT"]) {
+    it.effect(`I7: in an fsync is lost, be it a ${outcome}: nobody knows, and the same append settles it`, () =>
+      Effect.gen(function*() {
+        const { events, stream } = yield* tampered()
+        const append = on(events)(Sample.append(Sample.write(stream, 1, Sample.events(2))))
+        const error = yield* failingCommit(1034, outcome).pipe(Effect.andThen(Effect.flip(append)), Effect.scoped)
+        strictEqual(error._tag, "AppendLost")
+        strictEqual(error.detail, "the disk failed")
+        const first = yield* append
+        strictEqual(first._tag, "Committed")
+        deepStrictEqual(yield* append, first)
+        strictEqual(yield* events.head, 3n)
+      }))
+  }
 })
+
+/** Until the scope closes, commits end as they are told to and say that they failed. */
+const failingCommit = (errcode: number, outcome: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { exec } = DatabaseSync.prototype
+      DatabaseSync.prototype.exec = function(sql) {
+        exec.call(this, sql === "COMMIT" ? outcome : sql)
+        if (sql === "COMMIT") throw Object.assign(new Error("the engine's words"), { errcode })
+      }
+      return exec
+    }),
+    (exec) =>
+      Effect.sync(() => {
+        DatabaseSync.prototype.exec = exec
+      })
+  )
 
 describe("a transaction of the application on the same client", () => {
   const withTable = Effect.gen(function*() {
