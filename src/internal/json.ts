@@ -49,6 +49,30 @@ export const canonical = (value: unknown): string =>
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner)
 
+/**
+ * What canonical text does not tell of the data that it was made of: where numbers stand that are not finite, bigints,
+ * symbols and dates. JSON has no words of its own for them, so codecs write them as texts. Empty for plain data.
+ */
+export const unspoken = (value: unknown): string => {
+  const found: Array<string> = []
+  collectUnspoken(value, [], found)
+  return found.sort().join("\n")
+}
+
+const collectUnspoken = (value: unknown, place: ReadonlyArray<string>, found: Array<string>): void => {
+  const kind = unspokenKind(value)
+  if (kind !== undefined) return void found.push(JSON.stringify([...place, kind]))
+  if (typeof value !== "object" || value === null) return
+  const inner = value instanceof Map || value instanceof Set ? [...value] : value
+  for (const [key, held] of Object.entries(inner)) collectUnspoken(held, [...place, key], found)
+}
+
+const unspokenKind = (value: unknown): string | undefined => {
+  if (typeof value === "bigint" || typeof value === "symbol") return typeof value
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : "number"
+  return value instanceof Date ? "date" : undefined
+}
+
 /** Neither a list nor nothing. */
 export const isPlainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

@@ -8,7 +8,7 @@ import { EventTypeTaken, releasedShapes, shapes, types } from "../Event.ts"
 import { type Codec, compile, compileMake, schemaText } from "./codec.ts"
 import * as Evolution from "./evolution.ts"
 import { sha256 } from "./fingerprint.ts"
-import { canonical } from "./json.ts"
+import { canonical, unspoken } from "./json.ts"
 
 /** A command, compiled. */
 export interface CommandPlan {
@@ -17,7 +17,13 @@ export interface CommandPlan {
   readonly speculative: boolean
   /** Makes the payload as the schema's constructor does. */
   readonly make: (input: unknown) => Result.Result<unknown, string>
-  /** Tells this payload from any other, and from that of another command. */
+  /**
+   * Tells this payload from any other, and from that of another command: SHA-256 of the command's name, of the payload
+   * as canonical JSON, and of where it holds what JSON writes as a text: numbers that are not finite, bigints, symbols,
+   * dates. The schema is not part of it, so a field that is annotated, checked more strictly or made beside it as an
+   * optional one leaves the commands what they were. It tells values apart, never schemas: a payload that another schema
+   * writes alike, and that holds none of these, is the same.
+   */
   readonly hash: (payload: unknown) => Result.Result<string, string>
   readonly success: Codec
   readonly error: Codec
@@ -49,13 +55,12 @@ export const make = (definition: Definition, behavior: Behavior): Plan => ({
 
 const commandPlan = (command: Command.Any): CommandPlan => {
   const payload = compile(command.payload)
-  const schema = schemaText(command.payload)
   return {
     tag: command.tag,
     speculative: command.speculative,
     make: compileMake(command.payload),
     hash: (value) =>
-      Result.map(payload.encode(value), (data) => sha256(`${command.tag}\n${schema}\n${canonical(data)}`)),
+      Result.map(payload.encode(value), (data) => sha256(`${command.tag}\n${canonical(data)}\n${unspoken(value)}`)),
     success: compile(command.success),
     error: compile(command.error)
   }

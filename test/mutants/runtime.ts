@@ -79,6 +79,24 @@ export const runtime: ReadonlyArray<Mutant> = [
   },
   {
     guarantee: "I5",
+    bug: "a payload's schema makes another command of it",
+    file: "src/internal/plan.ts",
+    find: "\\n${unspoken(value)}`)",
+    replace: "\\n${schemaText(command.payload)}`)",
+    test: "test/runtime/Payloads.test.ts",
+    title: "I5: a command stays"
+  },
+  {
+    guarantee: "I5",
+    bug: "values that JSON writes alike are taken for each other",
+    file: "src/internal/plan.ts",
+    find: "\\n${unspoken(value)}`)",
+    replace: "`)",
+    test: "test/runtime/Payloads.test.ts",
+    title: "I5: "
+  },
+  {
+    guarantee: "I5",
     bug: "a command under way is carried out a second time beside itself",
     file: "src/internal/execute.ts",
     find: "const earlier = identity && work?.mailbox.byCommandId?.get(identity.commandId)",
