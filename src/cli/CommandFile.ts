@@ -37,7 +37,8 @@ const lineBytesMax = 4 * 1024 * 1024
 
 /**
  * Opens a file. It is read once beforehand, to count its lines and, unless a batch is given, to name it by the SHA-256
- * of its content: the same content is the same batch, under whatever name, packed or not.
+ * of what its lines say: the same lines in the same places are the same batch, under whatever name, packed or not, and
+ * whatever blanks stand at its end.
  */
 export const open = Effect.fnUntraced(
   function*(path: string, given?: string): Effect.fn.Return<CommandFile, UnreadableFile> {
@@ -85,28 +86,25 @@ const content = (path: string) => (): Readable => {
     : createReadStream(path)
 }
 
-/** The content is what is hashed, not the file: packed and unpacked it is the same batch. */
+/** Hashed are the lines with their numbers, since the ids of commands hold these: blank lines before a line count. */
 const survey = (path: string): Effect.Effect<{ readonly batch: string; readonly count: number }, UnreadableFile> =>
   Effect.suspend(() => {
     const hash = createHash("sha256")
-    const count = Stream.runCount(lines(content(path), path, (chunk) => hash.update(chunk)))
-    return Effect.map(count, (count) => ({ batch: hash.digest("hex"), count }))
+    let count = 0
+    const read = Stream.runForEach(lines(content(path), path), ({ number, problem = "", text }) =>
+      Effect.sync(() => {
+        count++
+        hash.update(`${number} ${problem}${text}\n`)
+      }))
+    return Effect.map(read, () => ({ batch: hash.digest("hex"), count }))
   })
 
-const lines = (
-  source: () => Readable,
-  path: string,
-  watch: (chunk: Uint8Array) => void = () => {}
-): Stream.Stream<Line, UnreadableFile> =>
+const lines = (source: () => Readable, path: string): Stream.Stream<Line, UnreadableFile> =>
   Stream.suspend(() => {
     const splitter = makeSplitter()
     const chunks = NodeStream.fromReadable<Uint8Array, UnreadableFile>({ evaluate: source, onError: unreadable(path) })
-    const split = (chunk: Uint8Array) => {
-      watch(chunk)
-      return splitter.push(chunk)
-    }
     return Stream.concat(
-      Stream.flatMap(chunks, (chunk) => Stream.fromIterable(split(chunk))),
+      Stream.flatMap(chunks, (chunk) => Stream.fromIterable(splitter.push(chunk))),
       Stream.suspend(() => Stream.fromIterable(splitter.end()))
     ).pipe(Stream.filter(({ problem, text }) => text !== "" || problem !== undefined))
   })

@@ -3,8 +3,8 @@
  */
 import { Data, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as AggregateRuntime from "../AggregateRuntime.ts"
 import * as Store from "../Store.ts"
-import * as Worker from "../Worker.ts"
 import * as AppFile from "./AppFile.ts"
 import * as CommandFile from "./CommandFile.ts"
 import { runAgain } from "./Main.ts"
@@ -65,7 +65,8 @@ export const command = Command.make(
     const choice = yield* StoreFlags.choose({ store, url }, app.name)
     const status = StatusLine.make(process.stderr)
     const file = yield* open(commands, batch)
-    const live = Worker.layer({ aggregates: [app.aggregates] }).pipe(Layer.provideMerge(Store.layer(choice)))
+    // No worker: it would forget the receipts of 7 days ago, by which a file that is run again is recognized.
+    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(Store.layer(choice)))
     yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
     const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
       Effect.provide(live),
@@ -75,8 +76,10 @@ export const command = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Carry out a file of commands. Each line is one command; its id is the SHA-256 of the file's content and the " +
-      "number of the line, so a file that is run again, after a crash or by mistake, changes nothing that is done. " +
+    "Carry out a file of commands. Each line is one command; its id is the SHA-256 of the file's lines, or the name " +
+      "that --batch gives, and the number of the line. So a file that is run again, after a crash or by mistake, " +
+      "changes nothing that is done, as long as the store has the receipts: this command forgets none, a worker on " +
+      "the same store forgets those that are older than 7 days unless told otherwise. " +
       "Bad lines are reported and counted and stop nothing, unless --strict."
   ),
   Command.withShortDescription("Carry out a file of commands"),

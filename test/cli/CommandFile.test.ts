@@ -45,6 +45,18 @@ it.effect("an empty file has no lines, and a name", () =>
     assert.strictEqual(file.batch, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
   }))
 
+it.effect("is the same batch whatever blanks stand at its end, and another one where a line has another number", () =>
+  Effect.gen(function*() {
+    const batchOf = (content: string) =>
+      Effect.map(CommandFile.open(makeFile("log.ndjson", content)), ({ batch }) => batch)
+    const batch = yield* batchOf("{}\n1\n")
+    for (const content of ["{}\n1", "{}\n1\n\n", "{}\r\n1\r\n", "{}\n1\n \n\t\n"]) {
+      assert.strictEqual(yield* batchOf(content), batch)
+    }
+    const others = yield* Effect.forEach(["\n{}\n1\n", "{}\n\n1\n", "1\n{}\n", "{}\n", "{}1\n"], batchOf)
+    assert.strictEqual(new Set([batch, ...others]).size, 6)
+  }))
+
 it.effect("a batch that is given goes before the content", () =>
   Effect.gen(function*() {
     assert.strictEqual((yield* CommandFile.open(makeFile("log.ndjson", "{}"), "monday")).batch, "monday")

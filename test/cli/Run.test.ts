@@ -31,7 +31,7 @@ const parsed = ({ stdout }: Ended) => {
   return summary
 }
 
-const sha = "25532923b1c9265bf9ff06ffdcff84b944931bc86f217b9a5d28a943fc68cbc3"
+const sha = "950c59863147b8134850e1eea99fe93af0ec6725f20d07e6086018b3b6d7e4b5"
 const rejected = { AlreadyDone: 3, AlreadyPaid: 3, NotItsTurn: 5, NotSubmitted: 3 }
 const summary = { app: "expenses", batch: sha, lines: 228, accepted: 200, rejected, bad: 14, position: "200" }
 
@@ -93,6 +93,18 @@ describe("the fixture", () => {
     assert.strictEqual(second.exitCode, 0)
     assert.deepStrictEqual(parsed(second), summary)
     assert.deepStrictEqual(contentOf(join(cwd, "data/expenses.sqlite")), before)
+  })
+
+  it("I5: changes nothing when it is run again, also when its receipts are older than what a worker keeps", async () => {
+    const cwd = makeFolder()
+    await run(["--commands", fixture, "--json"], { cwd })
+    const file = join(cwd, "data/expenses.sqlite")
+    const database = new DatabaseSync(file)
+    database.exec("UPDATE varve_receipts SET recorded_at = recorded_at - 8 * 24 * 3600 * 1000")
+    database.close()
+    const before = contentOf(file)
+    assert.deepStrictEqual(parsed(await run(["--commands", fixture, "--json"], { cwd })), summary)
+    assert.deepStrictEqual(contentOf(file), before)
   })
 
   it("is the same batch under another name, and another one with a line more", async () => {
