@@ -115,7 +115,7 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
   if (text === undefined) {
     return Result.fail(new InputInvalid({ what, problem: "it cannot be written as JSON, or is nested too deeply" }))
   }
-  const forbidden = forbiddenInJson(text, value)
+  const forbidden = forbiddenInJson(text)
   if (forbidden !== undefined) return Result.fail(new InputInvalid({ what, problem: `it contains ${forbidden}` }))
   const bytes = Buffer.byteLength(text)
   return bytes > bytesMax
@@ -145,16 +145,17 @@ export const admitMetadata = (metadata: Readonly<Record<string, string>>): Resul
       new InputInvalid({ what: "the metadata", problem: `an object is expected, not ${kindOf(metadata)}` })
     )
   }
-  const keys = Object.keys(metadata)
-  if (keys.length === 0) return noMetadata
-  for (const key of keys) {
+  const entries = Object.entries(metadata)
+  if (entries.length === 0) return noMetadata
+  for (const [key, value] of entries) {
     const refusal = refuseName("a metadata key", key)
     if (refusal !== undefined) return Result.fail(refusal)
-    if (typeof metadata[key] !== "string") {
+    if (typeof value !== "string") {
       return Result.fail(new InputInvalid({ what: `metadata "${key}"`, problem: "a string is expected" }))
     }
   }
-  return admitJson("the metadata", metadata, limits.metadataBytesMax)
+  // Of what was looked at, and nothing else: the object itself may have a say in how it is written.
+  return admitJson("the metadata", Object.fromEntries(entries), limits.metadataBytesMax)
 }
 
 const noMetadata = Result.succeed<AdmittedJson>({ text: "{}", bytes: 2 })

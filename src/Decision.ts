@@ -2,6 +2,7 @@
  * What a handler decides: events for its own stream, a reply, and what shall happen together with them. A value, so
  * that deciding can be tested without a runtime and several decisions can be committed at once.
  */
+import type { Schema } from "effect"
 import type { Events, Expected } from "./Event.ts"
 
 const TypeId = "~varve/Decision"
@@ -11,12 +12,11 @@ const TypeId = "~varve/Decision"
  * of an event: at most 256 KiB as JSON.
  */
 export interface Message {
-  /** Where it goes. */
+  /** Where it goes; 1 to 255 characters. */
   readonly topic: string
   /** Messages with the same key keep their order; 1 to 255 characters. The aggregate's id, unless given. */
   readonly key?: string | undefined
-  /** JSON data. */
-  readonly body: unknown
+  readonly body: Schema.Json
   /** What rides along with it; none unless given. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }

@@ -15,22 +15,28 @@ export const forbiddenInString = (text: string): Forbidden | undefined =>
 const forbiddenEscape = /(?<!\\)(?:\\\\)*\\u(0000|d[89a-f][0-9a-f]{2})/
 
 /**
- * `text` is what `JSON.stringify` made of `value`, so a surrogate is escaped only where it is alone and a key is
- * followed by its colon at once. The two searches settle the common case; the walk happens on suspicion only.
+ * `text` is what `JSON.stringify` made, so a surrogate is escaped only where it is alone and a key is followed by its
+ * colon at once. The two searches settle the common case; the text is parsed on suspicion only. It is the text that is
+ * looked at, since a `toJSON` can make another thing of a value than what it looks like.
  */
-export const forbiddenInJson = (text: string, value: unknown): Forbidden | undefined => {
+export const forbiddenInJson = (text: string): Forbidden | undefined => {
   if (text.includes("\\u")) {
     const escape = forbiddenEscape.exec(text)
     if (escape !== null) return escape[1] === "0000" ? "a NUL character" : "a lone surrogate"
   }
-  if (text.includes("\"__proto__\":") && hasProtoKey(value)) return "a \"__proto__\" key"
+  if (text.includes("\"__proto__\":") && hasProtoKey(JSON.parse(text))) return "a \"__proto__\" key"
   return undefined
 }
 
-const hasProtoKey = (value: unknown): boolean => {
-  if (typeof value !== "object" || value === null) return false
-  if (Array.isArray(value)) return value.some(hasProtoKey)
-  return Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProtoKey)
+const hasProtoKey = (parsed: unknown): boolean => {
+  const open = [parsed]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== "object" || value === null) continue
+    if (Object.hasOwn(value, "__proto__")) return true
+    for (const inner of Object.values(value)) open.push(inner)
+  }
+  return false
 }
 
 /** Whether data is nested deeper than so many levels. What is no list and no plain object is not looked into. */

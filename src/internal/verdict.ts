@@ -2,13 +2,13 @@
  * A verdict: what a handler's answer means for the stream, with everything encoded and evolved, so that nothing of the
  * user's can fail once the append is under way.
  */
-import { Cause, Effect, Exit, Result } from "effect"
+import { Cause, Effect, Exit, Result, Schema } from "effect"
 import * as Admission from "../Admission.ts"
 import type { HandlerContext } from "../AggregateHost.ts"
 import { type Also, type Decision, isDecision, type Message } from "../Decision.ts"
 import * as Event from "../Event.ts"
 import type { Write } from "../EventStore.ts"
-import { problemOf } from "./codec.ts"
+import { compile, problemOf } from "./codec.ts"
 import { type EncodedEvent, type EventCodec, eventCodec } from "./evolution.ts"
 import type { Plan } from "./plan.ts"
 import { evolve } from "./replay.ts"
@@ -180,13 +180,22 @@ const writesBeside = (
 const encodeMessages = (given: Case, messages: ReadonlyArray<Message>): ReadonlyArray<Event.New> | Verdict => {
   const encoded: Array<Event.New> = []
   for (const { body, headers = {}, topic } of messages) {
-    const data = { topic, body: body ?? null, headers }
-    const made = newEvent(given, { type: Event.messageType, schemaVersion: 1, data })
+    const refusal = Admission.refuseName("the topic of a message", topic)
+    if (refusal !== undefined) return refused(refusal)
+    const data = message.encode({ topic, body, headers })
+    if (Result.isFailure(data)) {
+      return died(new TypeError(`"${given.tag}" published a message that does not fit its schema: ${data.failure}`))
+    }
+    const made = newEvent(given, { type: Event.messageType, schemaVersion: 1, data: data.success })
     if (Result.isFailure(made)) return refused(made.failure)
     encoded.push(made.success)
   }
   return encoded
 }
+
+const message = compile(
+  Schema.Struct({ topic: Schema.String, body: Schema.Json, headers: Schema.Record(Schema.String, Schema.String) })
+)
 
 const codecs = new WeakMap<Also["schema"], EventCodec>()
 const codecOf = (schema: Also["schema"]): EventCodec => {

@@ -172,6 +172,7 @@ export const metadata: ReadonlyArray<Hostile<unknown>> = [
   bad("a lone surrogate in a value", { a: "\ud800" }),
   bad("an own __proto__", JSON.parse("{\"__proto__\":\"a\"}")),
   bad("17 KiB", { a: long(17 * 1024) }),
+  good("an inherited toJSON", Object.create({ toJSON: () => ({ a: 1 }) }, { a: { value: "x", enumerable: true } })),
   good("constructor as key", { constructor: "a" }),
   good("a hundred keys", Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`key-${index}`, "x"]))),
   good("SQL as key", { "'; DROP TABLE x; --": "a" })

@@ -63,6 +63,26 @@ const bugs: ReadonlyArray<readonly [string, () => unknown]> = [
     () => decide([], { also: [Accounts.write("b", [untyped({ _tag: "MoneyDeposited", cents: "1" })])] })
   ],
   ["that publishes what is no message", () => decide([], { publish: [untyped(null)] })],
+  ["that publishes a function", () => decide([], { publish: [{ topic: "t", body: untyped(() => 1) }] })],
+  ["that publishes a Map", () => decide([], { publish: [{ topic: "t", body: untyped(new Map([["a", 1]])) }] })],
+  ["that publishes what is no number", () => decide([], { publish: [{ topic: "t", body: { n: Number.NaN } }] })],
+  ["that publishes nothing at all", () => decide([], { publish: [{ topic: "t", body: untyped(undefined) }] })],
+  [
+    "that publishes what writes itself otherwise",
+    () => decide([], { publish: [{ topic: "t", body: untyped({ toJSON: () => "secret" }) }] })
+  ],
+  [
+    "that publishes a prototype",
+    () => decide([], { publish: [{ topic: "t", body: untyped({ toJSON: () => JSON.parse(`{"__proto__":1}`) }) }] })
+  ],
+  [
+    "whose message has headers of null",
+    () => decide([], { publish: [{ topic: "t", body: 1, headers: untyped(null) }] })
+  ],
+  [
+    "whose message has headers that are no texts",
+    () => decide([], { publish: [{ topic: "t", body: 1, headers: untyped({ h: 1 }) }] })
+  ],
   ["that gives an event a getter that throws", () =>
     decide([{
       _tag: "MoneyDeposited",

@@ -4,8 +4,9 @@ import { Effect, Exit, Schema } from "effect"
 import { LimitExceeded, limits } from "../../src/Admission.ts"
 import * as Aggregate from "../../src/Aggregate.ts"
 import { VersionConflict } from "../../src/AggregateHost.ts"
-import type { Decision } from "../../src/Decision.ts"
+import type { Decision, Message } from "../../src/Decision.ts"
 import * as Event from "../../src/Event.ts"
+import { untyped } from "../../src/internal/types.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { type AccountEvent, Accounts, behavior, InsufficientFunds, Supervisor } from "../fixtures/Account.ts"
 import {
@@ -204,6 +205,36 @@ it.effect(
     assert.lengthOf(yield* messagesOf("k"), 6)
   }, Effect.provide(stores))
 )
+
+const strays: ReadonlyArray<readonly [string, Message, string]> = [
+  ["an empty topic", { topic: "", body: 1 }, "the topic of a message is not valid: it is empty"],
+  ["a topic with NUL", { topic: "\0", body: 1 }, "the topic of a message is not valid: it contains a NUL character"],
+  [
+    "a topic of null",
+    { topic: untyped(null), body: 1 },
+    "the topic of a message is not valid: a string is expected, not null"
+  ],
+  [
+    "a topic that is too long",
+    { topic: "t".repeat(256), body: 1 },
+    "the topic of a message has 256 characters; at most 255 are allowed"
+  ],
+  [
+    "a forbidden key deep in its body",
+    { topic: "t", body: { deep: [JSON.parse("{\"__proto__\":1}")] } },
+    "event \"varve.Message\" is not valid: it contains a \"__proto__\" key"
+  ]
+]
+
+for (const [what, message, problem] of strays) {
+  it.effect(
+    `I22: refuses a message with ${what}, and leaves nothing behind`,
+    Effect.fnUntraced(function*() {
+      const reason = yield* refused(() => decide([deposited(1)], { publish: [message] }))
+      assert.strictEqual(reason.message, problem)
+    }, Effect.provide(stores))
+  )
+}
 
 it.effect(
   "publishes nothing for a command that is repeated",
