@@ -270,7 +270,7 @@ export class EventStore extends Context.Service<EventStore, {
    * Counts the log beyond `after`, at most 100,000 positions of it, and answers how far it has come: `after` itself at
    * the head.
    *
-   * - `LogGap`: there are fewer events than positions
+   * - `LogGap`: a position is missing. It names the first hole; the audit can go on behind it, at `found - 1n`
    */
   readonly audit: (after: Position) => Effect.Effect<Position, StoreUnavailable | LogGap>
   /**

@@ -8,7 +8,7 @@ import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import type { AggregateHost } from "./AggregateHost.ts"
 import * as AggregateRuntime from "./AggregateRuntime.ts"
 import type { Position } from "./Event.ts"
-import { EventStore, type LogGap, type StoreUnavailable } from "./EventStore.ts"
+import { EventStore, type LogGap } from "./EventStore.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 
 /** The Layer of an aggregate, whatever it provides and its handlers need. */
@@ -74,27 +74,28 @@ const gaps = Metric.counter("varve_log_gaps_total", {
   incremental: true
 })
 
-/** Counts the log as it grows, from its beginning once and then what is new every 10 seconds. */
+/** Counts the log as it grows, from its beginning once and then what is new every 10 seconds; each hole alarms once. */
 const audit = Effect.gen(function*() {
   const store = yield* EventStore
   let position: Position = 0n
-  const step = Effect.flatMap(Effect.suspend(() => store.audit(position)), (reached) => {
+  const goOn = (reached: Position) => {
     const more = reached > position
     position = reached
-    return Effect.succeed(more)
-  })
+    return more
+  }
+  const step = Effect.map(Effect.suspend(() => store.audit(position)), goOn).pipe(
+    Effect.catchTag("LogGap", (gap) => Effect.map(alarm(gap), () => goOn(gap.found - 1n)))
+  )
   yield* step.pipe(
     Effect.repeat({ while: (more) => more }),
-    Effect.catch(alarm),
+    // A store that is away for a while is asked again.
+    Effect.catch(({ message }) => Effect.logDebug(message)),
     Effect.repeat(Schedule.spaced("10 seconds"))
   )
 })
 
-/** A hole is damage that nobody may pass over in silence; a store that is away for a while is not. */
-const alarm = (problem: LogGap | StoreUnavailable) =>
-  problem._tag === "LogGap"
-    ? Effect.andThen(Metric.update(gaps, 1), Effect.logError(problem.message))
-    : Effect.logDebug(problem.message)
+/** A hole is damage that nobody may pass over in silence. */
+const alarm = (gap: LogGap) => Effect.andThen(Metric.update(gaps, 1), Effect.logError(gap.message))
 
 const prunedAtOnce = 1_000
 

@@ -79,8 +79,7 @@ export const make = (
     audit: (after) =>
       Effect.flatMap(
         read("audit", () => auditStep(statements, after)),
-        ({ count, to }) =>
-          BigInt(count) === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))
+        (step) => step instanceof LogGap ? Effect.fail(step) : Effect.succeed(step)
       ),
     pruneReceipts: ({ beforeMillis, limit }) =>
       Effect.mapError(
@@ -197,9 +196,23 @@ const logPage = (statements: SqliteStatements, { after, filter, limit }: LogRang
   return Pages.page(events, { after, to, head, limit: count })
 }
 
-const auditStep = (statements: SqliteStatements, after: Position) => {
+const auditStep = (statements: SqliteStatements, after: Position): Position | LogGap => {
   const to = Pages.auditReach(after, BigInt(statements.head().position))
-  return { count: statements.countLog(Number(after), Number(to)), to }
+  return isDense(statements, Number(after), Number(to)) ? to : firstGap(statements, Number(after), Number(to))
+}
+
+const isDense = (statements: SqliteStatements, after: number, to: number): boolean =>
+  statements.countLog(after, to) === to - after
+
+/** Between a position up to which nothing is missing, and one by which something is: halving leads to the hole. */
+const firstGap = (statements: SqliteStatements, after: number, to: number): LogGap => {
+  let [dense, missing] = [after, to]
+  while (missing - dense > 1) {
+    const middle = Math.floor((dense + missing) / 2)
+    if (isDense(statements, dense, middle)) dense = middle
+    else missing = middle
+  }
+  return new LogGap({ after: BigInt(dense), found: BigInt(statements.positionAfter(dense)!) })
 }
 
 const poll = Schedule.spaced("20 millis")

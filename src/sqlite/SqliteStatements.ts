@@ -136,6 +136,9 @@ const reading = ({ all, arrays, one }: Preparer) => {
   const countLog = one<{ readonly count: number }>(
     "SELECT count(*) AS count FROM varve_events WHERE position > ? AND position <= ?"
   )
+  const selectNext = one<{ readonly position: number }>(
+    "SELECT position FROM varve_events WHERE position > ? ORDER BY position LIMIT 1"
+  )
   // From one id to the next by the index: the cost is that of the streams listed, not of their events. CROSS keeps the
   // planner in this order; left to itself it would walk all events of the category first.
   const selectStreams = all<StreamSummary>(`WITH RECURSIVE ids (id) AS (
@@ -168,6 +171,7 @@ const reading = ({ all, arrays, one }: Preparer) => {
       return selectFiltered(after, to, listed(tenants), listed(categories), listed(types), limit).map(toStored)
     },
     countLog: (after: number, to: number): number => countLog(after, to)!.count,
+    positionAfter: (position: number): number | undefined => selectNext(position)?.position,
     streams: (tenant: string, category: string, after: string, limit: number) =>
       selectStreams(nameOf(tenant), nameOf(category), after, limit).map((row) => ({ ...row }))
   }

@@ -181,6 +181,15 @@ export const stores: ReadonlyArray<Mutant> = [
     title: "I8:"
   },
   {
+    guarantee: "I8",
+    bug: "the auditor looks at the first hole for ever",
+    file: "src/Worker.ts",
+    find: "goOn(gap.found - 1n)",
+    replace: "goOn(gap.after)",
+    test: "test/Worker.test.ts",
+    title: "I8:"
+  },
+  {
     guarantee: "I23",
     bug: "memory refuses a whole group for one of its appends",
     file: "src/memory/MemoryLog.ts",

@@ -348,6 +348,9 @@ describe("a transaction of the application on the same client", () => {
     }))
 })
 
+const gapAfter = (events: EventStore["Service"], position: bigint) =>
+  Effect.map(Effect.flip(events.audit(position)), (error) => error._tag === "LogGap" && [error.after, error.found])
+
 describe("a damaged log", () => {
   const damaged = Effect.gen(function*() {
     const { events, sql } = yield* tampered()
@@ -377,13 +380,17 @@ describe("a damaged log", () => {
       deepStrictEqual([yield* events.audit(0n), yield* events.audit(499n)], [100_000n, 100_499n])
       yield* sql`DELETE FROM varve_events WHERE position = 100200`
       strictEqual(yield* events.audit(100n), 100_100n)
-      strictEqual((yield* Effect.flip(events.audit(100_100n)))._tag, "LogGap")
+      deepStrictEqual(yield* gapAfter(events, 100_100n), [100_199n, 100_201n])
+      yield* sql`DELETE FROM varve_events WHERE position > 500 AND position <= 90000`
+      deepStrictEqual(yield* gapAfter(events, 0n), [500n, 90_001n])
+      deepStrictEqual(yield* gapAfter(events, 89_999n), [89_999n, 90_001n])
+      deepStrictEqual(yield* gapAfter(events, 90_000n), [100_199n, 100_201n])
     }))
 
-  it.effect("is found by an audit", () =>
+  it.effect("is found by an audit, which names the first hole and goes on behind it", () =>
     Effect.gen(function*() {
       const events = yield* damaged
-      strictEqual((yield* Effect.flip(events.audit(0n)))._tag, "LogGap")
+      for (const after of [0n, 2n, 3n]) deepStrictEqual(yield* gapAfter(events, after), [3n, 5n])
       strictEqual(yield* events.audit(4n), 10n)
     }))
 
