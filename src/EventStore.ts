@@ -146,7 +146,7 @@ export interface LogFilter {
 
 /** Which part of the log to read. */
 export interface LogRange {
-  /** Only events after this position; 0 for all. */
+  /** Only events after this position; 0, or less, for all. */
   readonly after: Position
   /** At most so many events; 1 to 1,000, 1,000 unless given. */
   readonly limit?: number | undefined

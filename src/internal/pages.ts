@@ -38,6 +38,9 @@ export const page = (
   return { events, position: laterOf(bounds.after, reached), head: BigInt(bounds.head) }
 }
 
+/** Positions begin at 1, so whoever begins before that begins with the first one. */
+export const begin = (after: Position): Position => laterOf(after, 0n)
+
 const auditedMax = 100_000n
 
 /** How far one audit goes when the log ends at `head`. */

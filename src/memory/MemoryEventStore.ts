@@ -16,8 +16,10 @@ import * as MemoryLog from "./MemoryLog.ts"
 
 /** The event store over a log. It owns the log alone, so a stream's version is known at once. */
 export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Service"] => {
-  const readAll: EventStore["Service"]["readAll"] = (range) =>
-    Effect.suspend(() => Pages.assertDense(range, logPage(log, range)))
+  const readAll: EventStore["Service"]["readAll"] = (asked) => {
+    const range = { ...asked, after: Pages.begin(asked.after) }
+    return Effect.suspend(() => Pages.assertDense(range, logPage(log, range)))
+  }
 
   return EventStore.of({
     storeId,
@@ -35,7 +37,7 @@ export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Ser
     receipt: (stream, commandId) => Effect.sync(() => MemoryLog.find(log, stream)?.receipts.get(commandId)),
     head: Effect.sync(() => MemoryLog.head(log)),
     streams: (range) => Effect.sync(() => summaries(log, range)),
-    audit: (after) => Effect.sync(() => Pages.auditReach(after, MemoryLog.head(log))),
+    audit: (after) => Effect.sync(() => Pages.auditReach(Pages.begin(after), MemoryLog.head(log))),
     pruneReceipts: ({ beforeMillis, limit }) => Effect.sync(() => MemoryLog.prune(log, beforeMillis, limit))
   })
 }
@@ -58,7 +60,7 @@ const logPage = (log: MemoryLog.MemoryLog, { after, filter, limit }: LogRange) =
   const head = log.events.length
   const to = Pages.reach(filter, Number(after), head)
   const found: Array<Stored> = []
-  for (let index = Math.max(0, Number(after)); index < to && found.length < count; index++) {
+  for (let index = Number(after); index < to && found.length < count; index++) {
     const event = log.events[index]!
     if (isWanted(event, filter)) found.push(event)
   }

@@ -54,8 +54,10 @@ export const make = (
     )
   })
 
-  const readAll: EventStore["Service"]["readAll"] = (range) =>
-    Effect.flatMap(read("readAll", () => logPage(statements, range)), (page) => Pages.assertDense(range, page))
+  const readAll: EventStore["Service"]["readAll"] = (asked) => {
+    const range = { ...asked, after: Pages.begin(asked.after) }
+    return Effect.flatMap(read("readAll", () => logPage(statements, range)), (page) => Pages.assertDense(range, page))
+  }
 
   return EventStore.of({
     storeId: statements.storeId(),
@@ -78,7 +80,7 @@ export const make = (
       read("streams", () => statements.streams(tenant, category, after, Pages.pageLimit(limit))),
     audit: (after) =>
       Effect.flatMap(
-        read("audit", () => auditStep(statements, after)),
+        read("audit", () => auditStep(statements, Pages.begin(after))),
         (step) => step instanceof LogGap ? Effect.fail(step) : Effect.succeed(step)
       ),
     pruneReceipts: ({ beforeMillis, limit }) =>

@@ -101,6 +101,17 @@ export const guarantees: Guarantees<EventStore> = {
     }
   }),
 
+  "a reader who begins before the log does begins with its first event": Effect.gen(function*() {
+    const store = yield* EventStore
+    yield* Sample.filled(3)
+    for (const filter of [undefined, { types: [] }]) {
+      const first = yield* store.readAll({ after: 0n, limit: 2, filter })
+      for (const after of [-1n, -5n, -100_000n]) {
+        deepStrictEqual(yield* store.readAll({ after, limit: 2, filter }), first)
+      }
+    }
+  }),
+
   "a filter yields what is in each of its lists, in the order of the log": Effect.gen(function*() {
     const { before, events } = yield* varied
     for (const filter of filters) {

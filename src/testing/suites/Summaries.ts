@@ -141,5 +141,6 @@ export const guarantees: Guarantees<EventStore> = {
     }
     strictEqual(yield* store.audit(head), head)
     strictEqual(yield* store.audit(head + 5n), head + 5n)
+    strictEqual(yield* store.audit(-5n), yield* store.audit(0n))
   })
 }
