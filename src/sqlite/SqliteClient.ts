@@ -74,6 +74,9 @@ export const layer = (options: Options): Layer.Layer<SqliteClient | SqlClient.Sq
 const configure = (database: DatabaseSync, exclusive: boolean): void => {
   if (exclusive) database.exec("PRAGMA locking_mode = EXCLUSIVE")
   const { journal_mode: mode } = database.prepare("PRAGMA journal_mode = WAL").get() ?? {}
+  if (database.location() === null) {
+    throw new Error("it names no file; for a log that may be forgotten use the memory store")
+  }
   if (mode !== "wal") throw new Error(`journal_mode is ${mode}: this file system cannot hold a write-ahead log`)
   database.exec("PRAGMA synchronous = FULL")
 }

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { Migrator, SqlClient } from "effect/sql"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { StoreUnavailable } from "../EventStore.ts"
 import { detailOf } from "./SqliteClient.ts"
 
@@ -65,6 +65,7 @@ const table = "varve_migrations"
  */
 export const run: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  yield* refuseForeign(sql)
   yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
   const [latest] = yield* sql<{ readonly id: number }>`SELECT max(migration_id) AS id FROM ${sql(table)}`
   if (latest !== undefined && latest.id > newest) {
@@ -73,8 +74,18 @@ export const run: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> = E
 }).pipe(
   Effect.catchTags({
     SqlError: (error) => unavailable(detailOf(error)),
-    MigrationError: ({ message }) => unavailable(message)
+    MigrationError: ({ cause, message }) =>
+      unavailable(SqlError.isSqlError(cause) ? `its tables cannot be made: ${detailOf(cause)}` : message)
   })
 )
+
+/** The migrations' own table is made first, so where it is missing, none of the others is ours. */
+const refuseForeign = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
+  const [foreign] = yield* sql<{ readonly name: string }>`SELECT name FROM sqlite_schema
+    WHERE name IN ('varve_events', 'varve_receipts', 'varve_snapshots', 'varve_store')
+      AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ${table})`
+  if (foreign === undefined) return
+  return yield* unavailable(`the file has a table ${foreign.name} that another program has made; name another file`)
+})
 
 const unavailable = (detail: string) => Effect.fail(new StoreUnavailable({ operation: "migrate", detail }))

@@ -6,7 +6,7 @@ import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect } from "effect"
 import { EventStore } from "../../src/EventStore.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
-import { freshFile, open } from "./file.ts"
+import { freshFile, open, stranger } from "./file.ts"
 
 describe("the tables of the stores", () => {
   it.effect("are made once, also when many open a new file at the same time", () =>
@@ -38,6 +38,44 @@ describe("the tables of the stores", () => {
       const error = yield* Effect.flip(change("SELECT 1"))
       strictEqual(error._tag, "StoreUnavailable")
       assert.match(error.message, /schema 99, this build knows 1; deploy the newer build/)
+    }))
+
+  it.effect("are not made beside those of another program that has the same names", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const foreign = yield* stranger(filename)
+      foreign.exec("CREATE TABLE varve_events (id INTEGER)")
+      const error = yield* Effect.flip(Effect.scoped(open({ filename })))
+      strictEqual(
+        error.message,
+        "The store is unavailable (migrate): the file has a table varve_events that another " +
+          "program has made; name another file"
+      )
+      deepStrictEqual(foreign.prepare("SELECT name FROM sqlite_schema").all().map(({ name }) => name), ["varve_events"])
+    }))
+
+  it.effect("that cannot be made say why", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const foreign = yield* stranger(filename)
+      foreign.exec("CREATE TABLE varve_store (id INTEGER)")
+      foreign.exec("CREATE TABLE varve_migrations (migration_id INTEGER PRIMARY KEY, created_at TEXT, name TEXT)")
+      const error = yield* Effect.flip(Effect.scoped(open({ filename })))
+      strictEqual(
+        error.message,
+        "The store is unavailable (migrate): its tables cannot be made: the database failed with code 1"
+      )
+    }))
+
+  it.effect("are kept in a file: whoever names none is told of the memory store", () =>
+    Effect.gen(function*() {
+      for (const filename of [":memory:", ""]) {
+        const error = yield* Effect.flip(Effect.scoped(open({ filename })))
+        strictEqual(
+          error.message,
+          "The store is unavailable (open): it names no file; for a log that may be forgotten use the memory store"
+        )
+      }
     }))
 
   it.effect("refuse what is not text or a number, so that nothing that was read can surprise its reader", () =>
