@@ -9,13 +9,15 @@ import type { Refusal } from "./Admission.ts"
 import type { Expected, New, Position, Stored, StreamId, Version } from "./Event.ts"
 
 /**
- * The store refused before anything was sent: nothing was written. Try again later.
+ * The store refused: nothing was written. Try again later.
  *
- * `detail` says why in plain words; it never holds SQL or data.
+ * `detail` says why in plain words; it never holds SQL or data. `lasting`: it will not pass by itself, so trying again
+ * is of no use before somebody has mended it.
  */
 export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
   operation: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  lasting: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
     return `The store is unavailable (${this.operation}): ${this.detail}`

@@ -52,7 +52,7 @@ export const run = Effect.fnUntraced(function*<Services>(
   const store = yield* EventStore
   const startedAt = yield* Clock.currentTimeMillis
   const tally = Summary.make()
-  const read = reader(app, patiently(options.patience, status))
+  const read = reader(app, patiently(options.patience, status, mayPass))
   const pieces = Stream.map(file.lines, (line) => {
     const commandId = `${file.batch}:${line.number}`
     const { key, work } = read(line, commandId)
@@ -77,7 +77,7 @@ class Unread extends Data.TaggedError("Unread")<{ readonly problem: string }> {}
 type Work<Services> = Effect.Effect<unknown, Rejection | CommandFailed | Unread, Services>
 
 /** What a line asks for, and the lane that it goes in. A line that cannot be read waits for nobody. */
-const reader = <Services>(app: App<Services>, attempt: ReturnType<typeof patiently>) => {
+const reader = <Services>(app: App<Services>, attempt: Patiently) => {
   const schema = compile(app.line)
   return (line: Line, commandId: string): { readonly key: string; readonly work: Work<Services> } => {
     const unread = (problem: string) => ({ key: commandId, work: new Unread({ problem }) })
@@ -90,19 +90,26 @@ const reader = <Services>(app: App<Services>, attempt: ReturnType<typeof patient
   }
 }
 
+/** Work that is tried again. */
+export type Patiently = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** Tries again what the store cannot do just now, and says so once, until it can. */
-const patiently = (patience: Duration.Duration, status: StatusLine) => {
+export const patiently = <Failure extends { readonly message: string }>(
+  patience: Duration.Duration,
+  status: StatusLine,
+  mayPass: (error: unknown) => error is Failure
+): Patiently => {
   const again = steps.pipe(Schedule.upTo({ duration: patience }))
   let isAway = false
   const back = Effect.sync(() => {
     isAway = false
   })
-  const say = (error: { readonly message: string }) => {
+  const say = (error: Failure) => {
     if (isAway) return Effect.void
     isAway = true
     return status.say(`${error.message}. Trying again for up to ${Duration.format(patience)} …`)
   }
-  return <R>(work: Effect.Effect<unknown, Rejection | CommandFailed, R>) =>
+  return (work) =>
     work.pipe(
       Effect.tap(back),
       Effect.tapError((error) => mayPass(error) ? say(error) : back),
@@ -110,8 +117,7 @@ const patiently = (patience: Duration.Duration, status: StatusLine) => {
     )
 }
 
-const mayPass = (error: Rejection | CommandFailed): error is CommandFailed =>
-  isCommandFailed(error) && error.isRetryable
+const mayPass = (error: unknown): error is CommandFailed => isCommandFailed(error) && error.isRetryable
 
 /** 20, 40, 80 ms …, at most 1 s apart, give or take 20 %. */
 const steps = Schedule.jittered(Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")]))

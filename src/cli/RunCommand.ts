@@ -1,9 +1,10 @@
 /**
  * `run`: carries out a file of commands and ends with a summary.
  */
-import { Data, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Data, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
+import { StoreUnavailable } from "../EventStore.ts"
 import * as Store from "../Store.ts"
 import * as AppFile from "./AppFile.ts"
 import * as CommandFile from "./CommandFile.ts"
@@ -66,7 +67,8 @@ export const command = Command.make(
     const status = StatusLine.make(process.stderr)
     const file = yield* open(commands, batch)
     // No worker: it would forget the receipts of 7 days ago, by which a file that is run again is recognized.
-    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(Store.layer(choice)))
+    const stores = opening(Store.layer(choice), Run.patiently(patience, status, isPassing))
+    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(stores))
     yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
     const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
       Effect.provide(live),
@@ -95,6 +97,23 @@ export const command = Command.make(
     }
   ])
 )
+
+/** A store that is tried again as often as it takes. What a failed attempt has opened is closed before the next one. */
+const opening = <A>(
+  store: Layer.Layer<A, StoreUnavailable>,
+  patiently: Run.Patiently
+): Layer.Layer<A, StoreUnavailable> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const attempt = Effect.gen(function*() {
+      const own = yield* Scope.fork(scope)
+      return yield* Effect.onError(Layer.buildWithScope(store, own), (cause) => Scope.close(own, Exit.failCause(cause)))
+    })
+    return yield* patiently(attempt)
+  }))
+
+const isPassing = (error: unknown): error is StoreUnavailable =>
+  error instanceof StoreUnavailable && error.lasting !== true
 
 const open = (commands: string, batch: Option.Option<string>) => {
   if (commands !== "-") return CommandFile.open(commands, Option.getOrUndefined(batch))

@@ -53,7 +53,13 @@ const open = (options: Options) =>
     "SqlError",
     (error) =>
       Layer.effectContext(
-        Effect.fail(new StoreUnavailable({ operation: "open", detail: SqliteClient.detailOf(error) }))
+        Effect.fail(
+          new StoreUnavailable({
+            operation: "open",
+            detail: SqliteClient.detailOf(error),
+            lasting: SqliteClient.isLasting(error)
+          })
+        )
       )
   )
 

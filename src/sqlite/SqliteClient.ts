@@ -203,9 +203,22 @@ const details: ReadonlyMap<number, string> = new Map([
   [26, "the file is not a SQLite database"]
 ])
 
+/** SQLITE_BUSY, LOCKED, IOERR, FULL: other processes end, disks are given room. */
+const passing: ReadonlySet<number> = new Set([5, 6, 10, 13])
+
+/** Whether a file that cannot be opened or used will stay so until somebody has mended it. */
+export const isLasting = (error: SqlError.SqlError): boolean => {
+  const errno = errnoOf(error)
+  return errno === undefined || !passing.has(errno & 0xff)
+}
+
+const errnoOf = ({ reason: { cause } }: SqlError.SqlError): number | undefined =>
+  typeof cause === "object" && cause !== null && "errno" in cause ? Number(cause.errno) : undefined
+
 /** What failed, in plain words and without any SQL. */
-export const detailOf = ({ reason: { cause } }: SqlError.SqlError): string => {
-  const errno = typeof cause === "object" && cause !== null && "errno" in cause ? Number(cause.errno) : undefined
+export const detailOf = (error: SqlError.SqlError): string => {
+  const { cause } = error.reason
+  const errno = errnoOf(error)
   if (errno === undefined) return cause instanceof Error ? cause.message : "the database failed"
   return details.get(errno & 0xff) ?? `the database failed with code ${errno}`
 }

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { StoreUnavailable } from "../EventStore.ts"
-import { detailOf } from "./SqliteClient.ts"
+import { detailOf, isLasting } from "./SqliteClient.ts"
 
 /**
  * The log. `strict`, so that nobody can put a blob where text belongs; positions are the row ids, so the log is in
@@ -69,13 +69,16 @@ export const run: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> = E
   yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
   const [latest] = yield* sql<{ readonly id: number }>`SELECT max(migration_id) AS id FROM ${sql(table)}`
   if (latest !== undefined && latest.id > newest) {
-    return yield* unavailable(`the file is of schema ${latest.id}, this build knows ${newest}; deploy the newer build`)
+    const problem = `the file is of schema ${latest.id}, this build knows ${newest}; deploy the newer build`
+    return yield* unavailable(problem, true)
   }
 }).pipe(
   Effect.catchTags({
-    SqlError: (error) => unavailable(detailOf(error)),
-    MigrationError: ({ cause, message }) =>
-      unavailable(SqlError.isSqlError(cause) ? `its tables cannot be made: ${detailOf(cause)}` : message)
+    SqlError: (error) => unavailable(detailOf(error), isLasting(error)),
+    MigrationError: ({ cause, kind, message }) =>
+      SqlError.isSqlError(cause)
+        ? unavailable(`its tables cannot be made: ${detailOf(cause)}`, isLasting(cause))
+        : unavailable(message, kind !== "Locked")
   })
 )
 
@@ -85,7 +88,11 @@ const refuseForeign = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
     WHERE name IN ('varve_events', 'varve_receipts', 'varve_snapshots', 'varve_store')
       AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ${table})`
   if (foreign === undefined) return
-  return yield* unavailable(`the file has a table ${foreign.name} that another program has made; name another file`)
+  return yield* unavailable(
+    `the file has a table ${foreign.name} that another program has made; name another file`,
+    true
+  )
 })
 
-const unavailable = (detail: string) => Effect.fail(new StoreUnavailable({ operation: "migrate", detail }))
+const unavailable = (detail: string, lasting: boolean) =>
+  Effect.fail(new StoreUnavailable({ operation: "migrate", detail, lasting }))

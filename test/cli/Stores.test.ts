@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { expenses, fixture, makeFile, makeFolder, plain, type Setting, start, varve } from "./processes.ts"
 
 const run = (args: ReadonlyArray<string>, setting?: Setting) =>
@@ -106,6 +107,24 @@ describe("a store that cannot be used is named with the reason, without a stack 
 
   it("a file that is no database", () =>
     refusesToOpen(makeFile("log.sqlite", "dear diary\n".repeat(1_000)), "the file is not a SQLite database"))
+
+  it("a database that another process is writing to: it is waited for at the opening too", async () => {
+    const url = join(makeFolder(), "log.sqlite")
+    const other = new DatabaseSync(url)
+    other.exec("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE")
+    const args = [...expenses, "--commands", fixture, "--store", "sqlite", "--url", url]
+    const waiting = start("src/cli/varve.ts", [...args, "--json", "--patience", "1 minute"])
+    const [problem] = await waiting.says(/The store is unavailable .*/)
+    assert.strictEqual(
+      problem,
+      "The store is unavailable (migrate): another process is writing to the file, and went on for longer than 5 " +
+        "seconds. Trying again for up to 1m …"
+    )
+    other.close()
+    const ended = await waiting.ended
+    assert.strictEqual(ended.exitCode, 0, ended.stderr)
+    assert.strictEqual(JSON.parse(ended.stdout).accepted, 200)
+  }, 60_000)
 
   it("a database that is read-only: it is tried again for as long as was asked, then the run stops", async () => {
     const cwd = makeFolder()
