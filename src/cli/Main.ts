@@ -76,5 +76,9 @@ const explain = (error: unknown): ReadonlyArray<string> => {
 const exitCode = (exit: Exit.Exit<unknown, unknown>, drained: boolean): number => {
   if (Exit.isSuccess(exit)) return 0
   if (Cause.hasInterruptsOnly(exit.cause)) return drained ? 0 : 130
-  return Predicate.isTagged(Cause.squash(exit.cause), "ShowHelp") ? 2 : 1
+  const error = Cause.squash(exit.cause)
+  return Predicate.hasProperty(error, "_tag") && wrongCalls.has(String(error._tag)) ? 2 : 1
 }
+
+/** The failures of whoever called, by tag: nothing has begun, and the same call would fail again. */
+const wrongCalls: ReadonlySet<string> = new Set(["ShowHelp", "StoreNotChosen", "BatchMissing", "UnusableApp"])

@@ -34,7 +34,7 @@ describe("a choice", () => {
 
   it("of npm start is made alike", async () => {
     const refused = await start("examples/main.ts", ["--store", "postgre"]).ended
-    assert.strictEqual(refused.exitCode, 1)
+    assert.strictEqual(refused.exitCode, 2)
     assert.strictEqual(
       refused.stderr,
       "Unknown store \"postgre\". Allowed: memory, sqlite.\nSee --help for the stores that there are.\n"
@@ -61,7 +61,7 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
     it(name, async () => {
       const cwd = makeFolder()
       const ended = await run(args, { cwd, env })
-      assert.strictEqual(ended.exitCode, 1)
+      assert.strictEqual(ended.exitCode, 2)
       assert.strictEqual(ended.stdout, "")
       assert.strictEqual(ended.stderr, `${problem}\nSee --help for the stores that there are.\n`)
       assert.isFalse(existsSync(join(cwd, "data")))
@@ -70,9 +70,9 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
 })
 
 describe("a store that cannot be used is named with the reason, without a stack and without SQL:", () => {
-  const fails = async (args: ReadonlyArray<string>, setting?: Setting) => {
+  const fails = async (args: ReadonlyArray<string>, setting?: Setting, exitCode = 1) => {
     const ended = await run(args, setting)
-    assert.strictEqual(ended.exitCode, 1)
+    assert.strictEqual(ended.exitCode, exitCode)
     assert.strictEqual(ended.stdout, "")
     assert.isTrue(plain(ended), ended.stderr)
     return ended.stderr
@@ -91,7 +91,7 @@ describe("a store that cannot be used is named with the reason, without a stack 
     const cwd = makeFolder()
     writeFileSync(join(cwd, "data"), "")
     assert.strictEqual(
-      await fails([], { cwd }),
+      await fails([], { cwd }, 2),
       "The folder ./data for the database cannot be made: a file has its name. Name a file elsewhere with " +
         "--store sqlite --url FILE, or make the folder.\nSee --help for the stores that there are.\n"
     )

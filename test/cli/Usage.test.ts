@@ -78,17 +78,17 @@ describe("wrong usage is answered with help, the mistake, and exit code 2:", () 
   }
 })
 
-describe("what cannot be begun is named in plain words, with exit code 1:", () => {
-  const run = async (app: string, commands: string) => {
+describe("what cannot be begun is named in plain words, with exit code 2 where the call is wrong, else 1:", () => {
+  const run = async (app: string, commands: string, exitCode = 1) => {
     const ended = await varve(["run", "--app", app, "--commands", commands, "--store", "memory"])
-    assert.strictEqual(ended.exitCode, 1)
+    assert.strictEqual(ended.exitCode, exitCode)
     assert.strictEqual(ended.stdout, "")
     assert.isTrue(plain(ended), ended.stderr)
     return ended.stderr
   }
   const expensesApp = inProject("examples/expenses/app.ts")
   const refusesApp = async (app: string, problem: string) =>
-    assert.strictEqual(await run(app, fixture), `${problem}\nSee examples/expenses/app.ts for an app that works.\n`)
+    assert.strictEqual(await run(app, fixture, 2), `${problem}\nSee examples/expenses/app.ts for an app that works.\n`)
 
   it("an app that is not there", () => refusesApp("none.ts", "Cannot load the app none.ts: there is no such file."))
 
@@ -150,7 +150,7 @@ describe("what cannot be begun is named in plain words, with exit code 1:", () =
 
   it("standard input without the name of a batch", async () => {
     assert.strictEqual(
-      await run(expensesApp, "-"),
+      await run(expensesApp, "-", 2),
       "Commands from standard input need a name of their own: give --batch NAME, and the same name to repeat them.\n"
     )
   })
