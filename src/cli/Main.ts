@@ -29,7 +29,10 @@ export const main = <Name extends string, Input, E, ContextInput>(
   command: Command.Command<Name, Input, ContextInput, E, NodeServices.NodeServices>,
   options: { readonly version: string; readonly drained?: () => boolean }
 ): void => {
-  for (const output of [process.stdout, process.stderr]) output.on("error", forgive)
+  process.stdout.on("error", (error) => {
+    if (hasLost(error)) process.stderr.write(`The result cannot be written to standard output: ${error.message}\n`)
+  })
+  process.stderr.on("error", hasLost)
   Command.run(command, { version: options.version }).pipe(
     Effect.tapCause(report),
     Effect.provide(Layer.mergeAll(NodeServices.layer, logs)),
@@ -41,8 +44,10 @@ export const main = <Name extends string, Input, E, ContextInput>(
 }
 
 /** A reader who has left (`| head`) is no failure of the work. Results that cannot be written are. */
-const forgive = (error: NodeJS.ErrnoException): void => {
-  if (error.code !== "EPIPE") process.exitCode = 1
+const hasLost = (error: NodeJS.ErrnoException): boolean => {
+  if (error.code === "EPIPE") return false
+  process.exitCode = 1
+  return true
 }
 
 const pretty = Logger.consolePretty()

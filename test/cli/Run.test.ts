@@ -194,8 +194,8 @@ describe("--strict", () => {
   })
 })
 
-describe("an output that nobody reads any more", () => {
-  it("is no reason to stop: the run goes on to its end", async () => {
+describe("an output", () => {
+  it("that nobody reads any more is no reason to stop: the run goes on to its end", async () => {
     const cwd = makeFolder()
     const command = [process.execPath, inProject("src/cli/varve.ts"), ...expenses, "--commands", fixture]
       .map((word) => `'${word}'`).join(" ")
@@ -210,5 +210,15 @@ describe("an output that nobody reads any more", () => {
     assert.strictEqual(shell.stderr, "")
     const { stdout } = await run(["--commands", fixture, "--json"], { cwd })
     assert.strictEqual(JSON.parse(stdout).position, "200")
+  })
+
+  it("that takes no result is named on standard error, with exit code 1", () => {
+    const command = [process.execPath, inProject("src/cli/varve.ts"), ...expenses, "--commands", fixture, ...inMemory]
+    const shell = spawnSync("sh", ["-c", "exec \"$0\" \"$@\" --json > /dev/full", ...command], {
+      encoding: "utf8",
+      cwd: makeFolder()
+    })
+    assert.strictEqual(shell.status, 1)
+    assert.match(shell.stderr, /\nThe result cannot be written to standard output: ENOSPC: .*\n$/)
   })
 })
