@@ -5,7 +5,7 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Data, Effect, Option, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { createReadStream, statSync } from "node:fs"
+import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs"
 import { pipeline, type Readable } from "node:stream"
 import { createGunzip } from "node:zlib"
 
@@ -81,9 +81,21 @@ const problems: ReadonlyMap<string, string> = new Map([
 const content = (path: string) => (): Readable => {
   // A failure of the first is a failure of the last, which is the one that is read.
   const failed = () => {}
-  return path.endsWith(".gz")
+  return isPacked(path)
     ? pipeline(createReadStream(path), createGunzip(), failed)
     : createReadStream(path)
+}
+
+/** By its name, or by the two bytes with which gzip data begins and no text does. */
+const isPacked = (path: string): boolean => {
+  if (path.endsWith(".gz")) return true
+  const file = openSync(path, "r")
+  try {
+    const head = Buffer.alloc(2)
+    return readSync(file, head) === 2 && head.readUInt16BE() === 0x1f8b
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** Hashed are the lines with their numbers, since the ids of commands hold these: blank lines before a line count. */
@@ -102,7 +114,11 @@ const survey = (path: string): Effect.Effect<{ readonly batch: string; readonly 
 const lines = (source: () => Readable, path: string): Stream.Stream<Line, UnreadableFile> =>
   Stream.suspend(() => {
     const splitter = makeSplitter()
-    const chunks = NodeStream.fromReadable<Uint8Array, UnreadableFile>({ evaluate: source, onError: unreadable(path) })
+    const chunks = Stream.unwrap(Effect.map(
+      Effect.try({ try: source, catch: unreadable(path) }),
+      (readable) =>
+        NodeStream.fromReadable<Uint8Array, UnreadableFile>({ evaluate: () => readable, onError: unreadable(path) })
+    ))
     return Stream.concat(
       Stream.flatMap(chunks, (chunk) => Stream.fromIterable(splitter.push(chunk))),
       Stream.suspend(() => Stream.fromIterable(splitter.end()))

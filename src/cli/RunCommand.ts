@@ -21,6 +21,13 @@ class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
   }
 }
 
+/** Not one line could be carried out or rejected: whoever waits for the run should not go on as if it had been done. */
+export class AllBad extends Data.TaggedError("AllBad")<{ readonly commands: string; readonly app: string }> {
+  override get message() {
+    return `Every line of ${this.commands} is bad: are these commands for the app ${this.app}?`
+  }
+}
+
 const flags = {
   ...StoreFlags.flags,
   app: Flag.String("app").pipe(
@@ -28,7 +35,7 @@ const flags = {
     Flag.withMetavar("FILE")
   ),
   commands: Flag.String("commands").pipe(
-    Flag.withDescription("The commands: one JSON value a line, .ndjson or .ndjson.gz, or - for standard input"),
+    Flag.withDescription("The commands: one JSON value a line, plain or gzipped, or - for standard input"),
     Flag.withMetavar("FILE")
   ),
   batch: Flag.String("batch").pipe(
@@ -75,6 +82,7 @@ export const command = Command.make(
       Effect.onInterrupt(() => status.say(`Stopped by a signal. ${runAgain}`))
     )
     yield* Effect.sync(() => void process.stdout.write(`${json ? JSON.stringify(summary) : Summary.format(summary)}\n`))
+    if (summary.lines > 0 && summary.bad === summary.lines) return yield* new AllBad({ commands, app: app.name })
   })
 ).pipe(
   Command.withDescription(
@@ -82,7 +90,8 @@ export const command = Command.make(
       "that --batch gives, and the number of the line. So a file that is run again, after a crash or by mistake, " +
       "changes nothing that is done, as long as the store has the receipts: this command forgets none, a worker on " +
       "the same store forgets those that are older than 7 days unless told otherwise. " +
-      "Bad lines are reported and counted and stop nothing, unless --strict."
+      "Bad lines are reported and counted and stop nothing, unless --strict. It exits with 0 when the file is done, " +
+      "1 when the run failed or every line was bad, 2 when it was called wrongly, 130 when a signal ended it."
   ),
   Command.withShortDescription("Carry out a file of commands"),
   Command.withExamples([

@@ -26,8 +26,13 @@ const texts = Array.from(
   (_, index) => `${words[(index * index) % words.length]}${index % 13}`.repeat(index % 3)
 )
 
-for (const [name, content] of [["log.ndjson", Buffer.from], ["log.ndjson.gz", gzipSync]] as const) {
-  it.effect(`${name} gives every line its number and its text, and passes over empty ones`, () =>
+const packings = [["log.ndjson", "", Buffer.from], ["log.ndjson.gz", "", gzipSync], [
+  "log",
+  ", gzipped,",
+  gzipSync
+]] as const
+for (const [name, how, content] of packings) {
+  it.effect(`${name}${how} gives every line its number and its text, and passes over empty ones`, () =>
     Effect.gen(function*() {
       const file = yield* CommandFile.open(makeFile(name, content(texts.join("\n"))))
       const lines = yield* Stream.runCollect(file.lines)

@@ -194,6 +194,18 @@ describe("--strict", () => {
   })
 })
 
+describe("a file of which every line is bad", () => {
+  it("ends in its summary, and in exit code 1 with the question whether it is the right one", async () => {
+    const file = makeFile("other.ndjson", "{}\n[]\n")
+    const ended = await run(["--commands", file, ...inMemory, "--json"])
+    assert.strictEqual(ended.exitCode, 1)
+    assert.include(parsed(ended), { lines: 2, accepted: 0, bad: 2 })
+    assert.include(ended.stderr, `\nEvery line of ${file} is bad: are these commands for the app expenses?\n`)
+    const empty = await run(["--commands", makeFile("empty.ndjson", "\n"), ...inMemory, "--json"])
+    assert.strictEqual(empty.exitCode, 0)
+  })
+})
+
 describe("an output", () => {
   it("that nobody reads any more is no reason to stop: the run goes on to its end", async () => {
     const cwd = makeFolder()
