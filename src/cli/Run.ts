@@ -10,6 +10,7 @@ import type { App, Rejection } from "./App.ts"
 import type { CommandFile, Line, UnreadableFile } from "./CommandFile.ts"
 import * as Lanes from "./Lanes.ts"
 import { describe } from "./Problem.ts"
+import { Repeats } from "./Repeats.ts"
 import type { StatusLine } from "./StatusLine.ts"
 import * as Summary from "./Summary.ts"
 
@@ -51,12 +52,18 @@ export const run = Effect.fnUntraced(function*<Services>(
 ): Effect.fn.Return<Summary.Summary, RunStopped | LineBad | UnreadableFile | StoreUnavailable, EventStore | Services> {
   const store = yield* EventStore
   const startedAt = yield* Clock.currentTimeMillis
+  const repeats = yield* Repeats
   const tally = Summary.make()
   const read = reader(app, patiently(options.patience, status, mayPass))
   const pieces = Stream.map(file.lines, (line) => {
     const commandId = `${file.batch}:${line.number}`
     const { key, work } = read(line, commandId)
-    const ended = Effect.map(Effect.exit(work), ending)
+    const ended = Effect.map(Effect.exit(work), (exit) => {
+      const isRepeated = repeats.delete(line.number)
+      const ended = ending(exit)
+      if (isRepeated && (ended._tag === "Accepted" || ended._tag === "Rejected")) tally.repeated++
+      return ended
+    })
     return { key, work: Effect.flatMap(ended, (ended) => count(tally, line, ended, file.batch, options, status)) }
   })
   yield* status.during(progress(tally, file.count, startedAt), Lanes.run(pieces, options.concurrency))

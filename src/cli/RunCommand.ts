@@ -9,6 +9,7 @@ import * as Store from "../Store.ts"
 import * as AppFile from "./AppFile.ts"
 import * as CommandFile from "./CommandFile.ts"
 import { runAgain } from "./Main.ts"
+import * as Repeats from "./Repeats.ts"
 import * as Run from "./Run.ts"
 import * as StatusLine from "./StatusLine.ts"
 import * as StoreFlags from "./StoreFlags.ts"
@@ -75,7 +76,8 @@ export const command = Command.make(
     const file = yield* open(commands, batch)
     // No worker: it would forget the receipts of 7 days ago, by which a file that is run again is recognized.
     const stores = opening(Store.layer(choice), Run.patiently(patience, status, isPassing))
-    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(stores))
+    const watched = Layer.provideMerge(Repeats.layer(file.batch), stores)
+    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(watched))
     yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
     const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
       Effect.provide(live),

@@ -9,9 +9,11 @@ export interface Tally {
   accepted: number
   rejected: Map<string, number>
   bad: number
+  /** Of the accepted and rejected ones: those that had been carried out before, and were answered as they were then. */
+  repeated: number
 }
 
-export const make = (): Tally => ({ lines: 0, accepted: 0, rejected: new Map(), bad: 0 })
+export const make = (): Tally => ({ lines: 0, accepted: 0, rejected: new Map(), bad: 0, repeated: 0 })
 
 /** How many were rejected, for whatever reason. */
 export const rejections = ({ rejected }: Tally): number => [...rejected.values()].reduce((sum, count) => sum + count, 0)
@@ -24,6 +26,8 @@ export interface Summary {
   readonly accepted: number
   readonly rejected: Readonly<Record<string, number>>
   readonly bad: number
+  /** Of the accepted and rejected ones: those that had been carried out before, and were answered as they were then. */
+  readonly repeated: number
   readonly seconds: number
   readonly linesPerSecond: number
   /** The last position of the log. */
@@ -41,6 +45,7 @@ export const summarize = (
   accepted: tally.accepted,
   rejected: Object.fromEntries([...tally.rejected].sort(([a], [b]) => (a < b ? -1 : 1))),
   bad: tally.bad,
+  repeated: tally.repeated,
   seconds: Number(run.seconds.toFixed(3)),
   linesPerSecond: run.seconds === 0 ? 0 : Math.round(tally.lines / run.seconds),
   position: String(run.position)
@@ -58,6 +63,7 @@ export const format = (summary: Summary): string => {
     row("rejected", rejected),
     ...reasons.map(([reason, count]) => row(`  ${reason}`, count)),
     row("bad", summary.bad),
+    ...(summary.repeated === 0 ? [] : [row("repeated, not done twice", summary.repeated)]),
     `  the log ends at position ${number(BigInt(summary.position))}`
   ].join("\n")
 }

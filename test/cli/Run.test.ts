@@ -25,7 +25,7 @@ const inMemory = ["--store", "memory"]
 const withoutTimes = (text: string): string => text.replace(/ in [\d.]+ s \([\d,]+ a second\)/, " in …")
 
 const parsed = ({ stdout }: Ended) => {
-  const { linesPerSecond, seconds, ...summary } = JSON.parse(stdout)
+  const { linesPerSecond, repeated: _, seconds, ...summary } = JSON.parse(stdout)
   assert.isAtLeast(seconds, 0)
   assert.isAtLeast(linesPerSecond, 0)
   return summary
@@ -93,6 +93,19 @@ describe("the fixture", () => {
     assert.strictEqual(second.exitCode, 0)
     assert.deepStrictEqual(parsed(second), summary)
     assert.deepStrictEqual(contentOf(join(cwd, "data/expenses.sqlite")), before)
+  })
+
+  it("says how many of its lines had been carried out before, accepted or rejected", async () => {
+    const cwd = makeFolder()
+    const lines = readFileSync(fixture, "utf8").split("\n")
+    const batch = ["--batch", "monday", "--url", "log.sqlite", "--store", "sqlite"]
+    const begun = makeFile("begun.ndjson", lines.slice(0, 100).join("\n"))
+    const first = JSON.parse((await run(["--commands", begun, ...batch, "--json"], { cwd })).stdout)
+    assert.strictEqual(first.repeated, 0)
+    const second = JSON.parse((await run(["--commands", fixture, ...batch, "--json"], { cwd })).stdout)
+    assert.strictEqual(second.repeated, first.lines - first.bad)
+    const third = await run(["--commands", fixture, ...batch], { cwd })
+    assert.include(third.stdout, "\n  repeated, not done twice             214\n")
   })
 
   it("I5: changes nothing when it is run again, also when its receipts are older than what a worker keeps", async () => {
