@@ -10,6 +10,7 @@ import { AggregateHost, type Definition, type Hosted, type Settings } from "./Ag
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
 import { drain } from "./internal/drain.ts"
+import { settingOf } from "./internal/elapsed.ts"
 import * as EventId from "./internal/eventId.ts"
 import { execute } from "./internal/execute.ts"
 import * as Groups from "./internal/groups.ts"
@@ -95,9 +96,9 @@ const hosted = (self: Registration): Hosted => ({
 const resolve = (settings: Settings): Resolved => ({
   snapshotEvery: settings.snapshotEvery === undefined ? undefined : count("snapshotEvery", settings.snapshotEvery, 1),
   mailboxCapacity: count("mailboxCapacity", settings.mailboxCapacity ?? 256, 1),
-  maxIdleMillis: Duration.toMillis(settings.maxIdleTime ?? "2 minutes"),
+  maxIdleMillis: Duration.toMillis(settingOf("maxIdleTime", settings.maxIdleTime ?? "2 minutes")),
   redecisions: count("redecisions", settings.redecisions ?? 10, 0),
-  drainDeadline: Duration.fromInputUnsafe(settings.drainDeadline ?? "10 seconds")
+  drainDeadline: settingOf("drainDeadline", settings.drainDeadline ?? "10 seconds")
 })
 
 /** A setting that is no count is a mistake in the program, which should not start with it. */

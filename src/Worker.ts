@@ -9,6 +9,7 @@ import type { AggregateHost } from "./AggregateHost.ts"
 import * as AggregateRuntime from "./AggregateRuntime.ts"
 import type { Position } from "./Event.ts"
 import { EventStore, type LogGap } from "./EventStore.ts"
+import { settingOf } from "./internal/elapsed.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 
 /** The Layer of an aggregate, whatever it provides and its handlers need. */
@@ -66,7 +67,7 @@ export const layer = <const Aggregates extends readonly [AnyAggregate, ...Readon
   Layer.mergeAll(...aggregates).pipe(
     Layer.provide(AggregateRuntime.layerWith({ maxActive })),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(audit))),
-    Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(Duration.fromInputUnsafe(receiptsKept)))))
+    Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(settingOf("receiptsKept", receiptsKept)))))
   )
 
 const gaps = Metric.counter("varve_log_gaps_total", {

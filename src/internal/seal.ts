@@ -5,7 +5,7 @@ import { type Clock, type Context, Duration, Result } from "effect"
 import { admitMetadata, InputInvalid, type Refusal, refuseName } from "../Admission.ts"
 import { type HandleOptions, HandlerMissing, type Reason } from "../AggregateHost.ts"
 import type { Metadata, StreamId } from "../Event.ts"
-import { elapsedMillis } from "./elapsed.ts"
+import { durationOf, elapsedMillis } from "./elapsed.ts"
 import type { Deadline, Envelope } from "./envelope.ts"
 import { isPlainObject } from "./json.ts"
 import type { CommandPlan, Plan } from "./plan.ts"
@@ -145,13 +145,13 @@ const withCause = (metadata: Metadata, commandId: string | undefined): Metadata 
 
 const readDeadline = (deadline: Duration.Input | undefined): Result.Result<Duration.Duration | undefined, Refusal> => {
   if (deadline === undefined) return Result.succeed(undefined)
-  const duration = Duration.fromInput(deadline)
-  if (duration._tag === "None") {
+  const duration = durationOf(deadline)
+  if (duration === undefined) {
     return Result.fail(
-      new InputInvalid({ what: "the deadline", problem: "a duration is expected, like \"5 seconds\"" })
+      new InputInvalid({ what: "the deadline", problem: "a duration is expected, of 0 at least, like \"5 seconds\"" })
     )
   }
-  return Result.succeed(Duration.isFinite(duration.value) ? duration.value : undefined)
+  return Result.succeed(Duration.isFinite(duration) ? duration : undefined)
 }
 
 const invalid = (what: string, problem: string): Result.Result<never, InputInvalid> =>

@@ -146,6 +146,10 @@ describe("I22: metadata", () => {
       "ifVersion: 2^53": { ifVersion: 2 ** 53 },
       "a deadline that is no duration": { deadline: "soon" },
       "a deadline that is a list": { deadline: [] },
+      "a deadline that is not a number": { deadline: NaN },
+      "a deadline of parts that are not numbers": { deadline: { seconds: NaN } },
+      "a deadline before now": { deadline: -5 },
+      "a deadline before all times": { deadline: "-Infinity" },
       "metadata that is text": { metadata: "user" },
       "metadata that is null": { metadata: null },
       "metadata that is a list": { metadata: ["user"] }

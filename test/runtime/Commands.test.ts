@@ -174,11 +174,20 @@ const mistakes = [
   { redecisions: NaN }
 ]
 
+const mistakenTimes = [{ maxIdleTime: -1 }, { maxIdleTime: NaN }, { drainDeadline: NaN }, { drainDeadline: -5 }]
+
 it.effect.each(mistakes)("does not start with the setting %o", (settings) =>
   Effect.gen(function*() {
     const exit = yield* Effect.exit(startAccounts(settings))
     assert.isTrue(Exit.hasDies(exit))
     assert.match(String(exit), new RegExp(`${Object.keys(settings)[0]} must be a whole number`))
+  }).pipe(Effect.provide(stores)))
+
+it.effect.each(mistakenTimes)("does not start with the time %o", (settings) =>
+  Effect.gen(function*() {
+    const exit = yield* Effect.exit(startAccounts(settings))
+    assert.isTrue(Exit.hasDies(exit))
+    assert.match(String(exit), new RegExp(`${Object.keys(settings)[0]} must be a duration of 0 at least`))
   }).pipe(Effect.provide(stores)))
 
 it.effect(
