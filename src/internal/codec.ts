@@ -26,13 +26,15 @@ export const compile = (schema: PureCodec): Codec => {
 /** Makes a value as the schema's constructor does: defaults are filled in, checks run, excess fields are dropped. */
 export const compileMake = (schema: PureCodec): (input: unknown) => Result.Result<unknown, string> => (input) => {
   try {
-    return isDeeperThan(limits.payloadLevelsMax, input)
-      ? Result.fail("it is nested too deeply")
-      : Result.succeed(schema.make(input))
+    const made = schema.make(input)
+    return isDeeperThan(limits.payloadLevelsMax, made) ? Result.fail(tooDeep) : Result.succeed(made)
   } catch (error) {
-    return Result.fail(problemOf(error))
+    // The stack ran out on the way down.
+    return Result.fail(error instanceof RangeError ? tooDeep : problemOf(error))
   }
 }
+
+const tooDeep = "it is nested too deeply"
 
 /** Checks a value that is said to be of the schema's type, as its decoded side would be. */
 export const compileCheck = (schema: PureCodec): Codec["decode"] =>

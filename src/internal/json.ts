@@ -39,13 +39,23 @@ const hasProtoKey = (parsed: unknown): boolean => {
   return false
 }
 
-/** Whether data is nested deeper than so many levels. What is no list and no plain object is not looked into. */
+/**
+ * Whether data is nested deeper than so many levels. What is no list and no plain object is not looked into. Level by
+ * level, and what is held in several places of a level is looked into once.
+ */
 export const isDeeperThan = (levels: number, value: unknown): boolean => {
+  let level = new Set([value].filter(isNested))
+  for (let left = levels; level.size > 0; left--) {
+    if (left === 0) return true
+    level = new Set([...level].flatMap((outer) => Object.values(outer)).filter(isNested))
+  }
+  return false
+}
+
+const isNested = (value: unknown): value is object => {
   if (typeof value !== "object" || value === null) return false
   const prototype = Array.isArray(value) ? null : Object.getPrototypeOf(value)
-  if (prototype !== null && prototype !== Object.prototype) return false
-  if (levels === 0) return true
-  return Object.values(value).some((inner) => isDeeperThan(levels - 1, inner))
+  return prototype === null || prototype === Object.prototype
 }
 
 /** The same text for the same data, whatever the order in which its keys were set. `value` is JSON data. */

@@ -290,8 +290,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "data may be nested as deep as it likes",
     file: "src/internal/codec.ts",
-    find: "return isDeeperThan(limits.payloadLevelsMax, input)\n",
-    replace: "return isDeeperThan(Infinity, 0)\n",
+    find: "return isDeeperThan(limits.payloadLevelsMax, made) ?",
+    replace: "return isDeeperThan(Infinity, 0) ?",
     test: "test/runtime/HostileInput.test.ts",
     title: "I22:"
   },

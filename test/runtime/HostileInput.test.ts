@@ -3,6 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Schema } from "effect"
 import * as Aggregate from "../../src/Aggregate.ts"
 import * as Event from "../../src/Event.ts"
+import { isDeeperThan } from "../../src/internal/json.ts"
 import { untyped } from "../../src/internal/types.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import { reasonOf, start, startAccounts, stores, tagOf } from "../fixtures/Runtimes.ts"
@@ -116,6 +117,23 @@ it.effect(
       assert.strictEqual(reason._tag, "InputInvalid")
       assert.notMatch(reason.message, /\n|secret|\.ts/)
     }
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "I22: does not look into fields that the payload does not have: they may go in circles, or be shared without end",
+  Effect.fnUntraced(function*() {
+    const accounts = yield* startAccounts()
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    let shared: unknown = "leaf"
+    for (let level = 0; level < 60; level++) shared = [shared, shared]
+    for (const more of [circle, shared]) {
+      yield* accounts.of("a").deposit(untyped({ cents: 5, more }))
+    }
+    assert.deepStrictEqual(yield* accounts.state("a"), { balanceCents: 10 })
+    assert.isFalse(isDeeperThan(60, shared))
+    assert.isTrue(isDeeperThan(59, shared))
   }, Effect.provide(stores))
 )
 
