@@ -90,6 +90,8 @@ const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   const messages = Map.groupBy(decision.publish, ({ key }) => key ?? context.id)
   const tooMany = refuseCounts(given, [own, ...decision.also.map(({ events }) => events), ...messages.values()])
   if (tooMany !== undefined) return refused(tooMany)
+  const misnamed = refusePlaces(given, decision.also, messages.keys())
+  if (misnamed !== undefined) return refused(misnamed)
   const written = encodeAll(given, plan.events, own)
   if ("_tag" in written) return written
   const { events, told } = written
@@ -115,6 +117,32 @@ const refuseCounts = (
     ? new Admission.LimitExceeded({ what, actual, max: writeEventsMax, unit: "events" })
     : undefined
 }
+
+/** A decision writes to each stream once; what it writes beside its own is named as the handler named it. */
+const refusePlaces = (
+  { context, plan, tag }: Case,
+  also: ReadonlyArray<Also>,
+  keys: Iterable<string>
+): Admission.Refusal | undefined => {
+  const places = new Set(also.length === 0 ? [] : [placeOf({ category: plan.definition.name, id: context.id })])
+  for (const write of also) {
+    const refusal = Admission.refuseName(`the id of ${write.category} in \`also\` of "${tag}"`, write.id)
+    if (refusal !== undefined) return refusal
+    const place = placeOf(write)
+    if (places.has(place)) {
+      const problem = `it writes to ${place} twice; put all its events into one place`
+      return new Admission.InputInvalid({ what: `the decision of "${tag}"`, problem })
+    }
+    places.add(place)
+  }
+  for (const key of keys) {
+    const refusal = Admission.refuseName(`the key of a message that "${tag}" publishes`, key)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+const placeOf = ({ category, id }: Pick<Also, "category" | "id">): string => `${category} ${JSON.stringify(id)}`
 
 /** Events as they are written, and as the log will tell them. */
 interface Encoded {

@@ -165,7 +165,18 @@ it.effect(
   "refuses to write to one stream twice in one decision",
   Effect.fnUntraced(function*() {
     const own = yield* refused(() => decide([deposited(1)], { also: [Accounts.write("a", [deposited(2)])] }))
-    assert.strictEqual(own._tag, "InputInvalid")
+    assert.strictEqual(
+      own.message,
+      "the decision of \"touch\" is not valid: it writes to Account \"a\" twice; put all its events into one place"
+    )
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "names the aggregate of an event beside whose id is no name",
+  Effect.fnUntraced(function*() {
+    const reason = yield* refused(() => decide([], { also: [Accounts.write("", [deposited(2)])] }))
+    assert.strictEqual(reason.message, "the id of Account in `also` of \"touch\" is not valid: it is empty")
   }, Effect.provide(stores))
 )
 
@@ -175,7 +186,10 @@ it.effect(
     const twice = yield* refused(() =>
       decide([], { also: [Accounts.write("b", [deposited(2)]), Accounts.write("b", [deposited(3)])] })
     )
-    assert.strictEqual(twice._tag, "InputInvalid")
+    assert.strictEqual(
+      twice.message,
+      "the decision of \"touch\" is not valid: it writes to Account \"b\" twice; put all its events into one place"
+    )
   }, Effect.provide(stores))
 )
 
@@ -208,6 +222,16 @@ it.effect(
 
 const strays: ReadonlyArray<readonly [string, Message, string]> = [
   ["an empty topic", { topic: "", body: 1 }, "the topic of a message is not valid: it is empty"],
+  [
+    "an empty key",
+    { topic: "t", key: "", body: 1 },
+    "the key of a message that \"touch\" publishes is not valid: it is empty"
+  ],
+  [
+    "a key that is a number",
+    { topic: "t", key: untyped(7), body: 1 },
+    "the key of a message that \"touch\" publishes is not valid: a string is expected, not number"
+  ],
   ["a topic with NUL", { topic: "\0", body: 1 }, "the topic of a message is not valid: it contains a NUL character"],
   [
     "a topic of null",
