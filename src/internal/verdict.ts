@@ -86,6 +86,10 @@ const judge = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
 
 const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   const { context, plan } = given
+  const stray = lists.find((list) => !Array.isArray(decision[list]) || !decision[list].every(isObject))
+  if (stray !== undefined) {
+    return died(new TypeError(`"${given.tag}" decided on \`${stray}\` that are no list of objects`))
+  }
   const own = decision.events as ReadonlyArray<{ readonly _tag: string }>
   const messages = Map.groupBy(decision.publish, ({ key }) => key ?? context.id)
   const tooMany = refuseCounts(given, [own, ...decision.also.map(({ events }) => events), ...messages.values()])
@@ -101,6 +105,9 @@ const judged = (given: Case, decision: Decision<unknown, unknown>): Verdict => {
   for (const event of told) state = evolve(plan, state, event)
   return { _tag: "Decided", state, events, also, reply: decision.reply, decision }
 }
+
+const lists = ["events", "also", "publish"] as const
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
 
 /** Counts are checked before anything is encoded: encoding a million events is no way to refuse them. */
 const refuseCounts = (
@@ -244,10 +251,22 @@ const died = (defect: unknown): Verdict => ({ _tag: "Died", cause: Cause.die(def
 const strayed = ({ plan, tag }: Case, answer: unknown): Verdict => {
   // Nobody will ever look at the Promise again: should it reject, the process must not end of it.
   if (answer instanceof Promise) answer.catch(() => {})
-  const got = answer instanceof Promise ? "a Promise" : answer === undefined ? "nothing" : problemOf(typeof answer)
   return died(
     new TypeError(
-      `The handler "${tag}" of ${plan.definition.name} returned ${got}; return a decision or an Effect of one.`
+      `The handler "${tag}" of ${plan.definition.name} returned ${
+        kindOf(answer)
+      }; return a decision or an Effect of one.`
     )
   )
+}
+
+const kindOf = (answer: unknown): string => {
+  if (answer === undefined) return "nothing"
+  if (answer === null) return "null"
+  if (answer instanceof Promise) return "a Promise"
+  if (Array.isArray(answer)) return "a list"
+  if (answer instanceof Error) {
+    return `an Error that is no Effect ("${problemOf(answer)}"; make it with Schema.TaggedError)`
+  }
+  return typeof answer === "object" ? "an object" : `a ${typeof answer}`
 }

@@ -114,6 +114,34 @@ for (const [what, touch] of bugs) {
   )
 }
 
+const returned = (what: string) =>
+  `The handler "touch" of Account returned ${what}; return a decision or an Effect of one.`
+
+const explained: ReadonlyArray<readonly [string, () => unknown]> = [
+  [returned("null"), () => null],
+  [returned("nothing"), () => undefined],
+  [returned("a list"), () => [deposited(1)]],
+  [returned("a Promise"), () => Promise.resolve(decide([]))],
+  [returned("a string"), () => "done"],
+  [returned("an Error that is no Effect (\"a bug\"; make it with Schema.TaggedError)"), () => bug],
+  ["\"touch\" decided on `events` that are no list of objects", () => decide(untyped<Array<AccountEvent>>(null))],
+  ["\"touch\" decided on `events` that are no list of objects", () => decide([null])],
+  ["\"touch\" decided on `also` that are no list of objects", () => decide([], { also: [untyped(null)] })],
+  ["\"touch\" decided on `publish` that are no list of objects", () => decide([], { publish: untyped(1) })]
+]
+
+for (const [problem, touch] of explained) {
+  it.effect(
+    `says of a handler that strays: ${problem}`,
+    Effect.fnUntraced(function*() {
+      const accounts = yield* startWith(touch)
+      const exit = yield* Effect.exit(accounts.of("a").touch())
+      assert.isTrue(Exit.isFailure(exit))
+      if (Exit.isFailure(exit)) assert.strictEqual(untyped<Error>(Cause.squash(exit.cause)).message, problem)
+    }, Effect.provide(stores))
+  )
+}
+
 it.effect(
   "appends nothing when `evolve` throws on what was decided",
   Effect.fnUntraced(function*() {
