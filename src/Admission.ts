@@ -125,7 +125,7 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
 
 /**
  * Turns metadata into text that every store can keep: string values under keys of 1 to 255 characters, at most 16 KiB
- * as JSON.
+ * as JSON. With `causationId` an event says which command caused it, unless its sender knows better.
  *
  * - `InputInvalid`: no plain object, a value that is no string, or a character that no store can keep
  * - `LimitExceeded`: a key of more than 255 characters, or more than 16 KiB
@@ -139,13 +139,18 @@ export const admitJson = (what: string, value: unknown, bytesMax: number): Resul
  * admitted // => Result.succeed({ text: `{"user":"u-1"}`, bytes: 14 })
  * ```
  */
-export const admitMetadata = (metadata: Readonly<Record<string, string>>): Result.Result<AdmittedJson, Refusal> => {
-  if (!isPlainObject(metadata)) {
-    return Result.fail(
-      new InputInvalid({ what: "the metadata", problem: `an object is expected, not ${kindOf(metadata)}` })
-    )
+export const admitMetadata = (
+  metadata: Readonly<Record<string, string>>,
+  causationId?: string
+): Result.Result<AdmittedJson, Refusal> => {
+  const entries = entriesOf(metadata)
+  if (entries === undefined) {
+    const problem = `a plain object is expected, not ${kindOf(metadata)}`
+    return Result.fail(new InputInvalid({ what: "the metadata", problem }))
   }
-  const entries = Object.entries(metadata)
+  if (causationId !== undefined && !entries.some(([key]) => key === "causationId")) {
+    entries.push(["causationId", causationId])
+  }
   if (entries.length === 0) return noMetadata
   for (const [key, value] of entries) {
     const refusal = refuseName("a metadata key", key)
@@ -158,6 +163,18 @@ export const admitMetadata = (metadata: Readonly<Record<string, string>>): Resul
   return admitJson("the metadata", Object.fromEntries(entries), limits.metadataBytesMax)
 }
 
+/** Read once, for good: of an object that changes, throws, or has been revoked there is nothing to be kept. */
+const entriesOf = (metadata: unknown): Array<[string, unknown]> | undefined => {
+  try {
+    return isPlainObject(metadata) && !isCollection(metadata) ? Object.entries(metadata) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What has its content elsewhere than in its fields. */
+const isCollection = (value: object): boolean => Symbol.iterator in value || value instanceof Date
+
 const noMetadata = Result.succeed<AdmittedJson>({ text: "{}", bytes: 2 })
 
 const stringify = (value: unknown): string | undefined => {
@@ -168,4 +185,12 @@ const stringify = (value: unknown): string | undefined => {
   }
 }
 
-const kindOf = (value: unknown): string => value === null ? "null" : Array.isArray(value) ? "an array" : typeof value
+const kindOf = (value: unknown): string => {
+  if (value === null) return "null"
+  try {
+    if (Array.isArray(value)) return "an array"
+    return typeof value === "object" ? Object.prototype.toString.call(value) : typeof value
+  } catch {
+    return "something that cannot be read"
+  }
+}

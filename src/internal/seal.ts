@@ -4,10 +4,9 @@
 import { type Clock, type Context, Duration, Result } from "effect"
 import { admitMetadata, InputInvalid, type Refusal, refuseName } from "../Admission.ts"
 import { type HandleOptions, HandlerMissing, type Reason } from "../AggregateHost.ts"
-import type { Metadata, StreamId } from "../Event.ts"
+import type { StreamId } from "../Event.ts"
 import { durationOf, elapsedMillis } from "./elapsed.ts"
 import type { Deadline, Envelope } from "./envelope.ts"
-import { isPlainObject } from "./json.ts"
 import type { CommandPlan, Plan } from "./plan.ts"
 import { where } from "./replay.ts"
 
@@ -56,7 +55,7 @@ const sealWith = (
   if (Result.isFailure(identity)) return Result.fail(identity.failure)
   const expected = refuseVersion("ifVersion", ifVersion)
   if (Result.isFailure(expected)) return Result.fail(expected.failure)
-  const json = admitMetadata(withCause(metadata, commandId))
+  const json = admitMetadata(metadata, commandId)
   if (Result.isFailure(json)) return Result.fail(json.failure)
   const duration = readDeadline(deadline)
   if (Result.isFailure(duration)) return Result.fail(duration.failure)
@@ -136,12 +135,6 @@ const identify = (
     ? invalid(`the payload of "${command.tag}"`, hash.failure)
     : Result.succeed({ commandId, hash: hash.success })
 }
-
-/** An event says which command caused it, unless its sender knows better. */
-const withCause = (metadata: Metadata, commandId: string | undefined): Metadata =>
-  commandId === undefined || !isPlainObject(metadata) || Object.hasOwn(metadata, "causationId")
-    ? metadata
-    : { ...metadata, causationId: commandId }
 
 const readDeadline = (deadline: Duration.Input | undefined): Result.Result<Duration.Duration | undefined, Refusal> => {
   if (deadline === undefined) return Result.succeed(undefined)

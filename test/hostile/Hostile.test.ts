@@ -122,6 +122,14 @@ describe("I22: a name", () => {
   }
 })
 
+const throwing = {
+  get user(): string {
+    throw new Error("not today")
+  }
+}
+const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+revoke()
+
 describe("I22: metadata", () => {
   for (const { isValid, name, value } of metadata) {
     it.effect(
@@ -152,7 +160,14 @@ describe("I22: metadata", () => {
       "a deadline before all times": { deadline: "-Infinity" },
       "metadata that is text": { metadata: "user" },
       "metadata that is null": { metadata: null },
-      "metadata that is a list": { metadata: ["user"] }
+      "metadata that is a list": { metadata: ["user"] },
+      "metadata that is a list, of a command with an id": { metadata: ["user"], commandId: "c" },
+      "metadata that is a Map": { metadata: new Map([["user", "a"]]) },
+      "metadata that is a Date": { metadata: new Date(0) },
+      "metadata that throws": { metadata: throwing },
+      "metadata that throws, of a command with an id": { metadata: throwing, commandId: "c" },
+      "metadata that has been revoked": { metadata: revoked },
+      "metadata that has been revoked, of a command with an id": { metadata: revoked, commandId: "c" }
     })
   ) {
     it.effect(
