@@ -5,14 +5,16 @@
  * is that of Effect's RpcGroup.
  */
 import { Context, Effect, Layer } from "effect"
+import { refuseName } from "./Admission.ts"
 import { AggregateHost, type Behavior, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import * as Command from "./Command.ts"
 import type { Also } from "./Decision.ts"
 import { decide } from "./Decision.ts"
-import { defaultTenant, type Events, type Expected, type PureCodec, type StreamId } from "./Event.ts"
+import { defaultTenant, type Events, type Expected, type PureCodec, type StreamId, types } from "./Event.ts"
 import * as Clients from "./internal/clients.ts"
 import {
   type Aggregates,
+  type Commands,
   type Evolve,
   type Handlers,
   type NoOthers,
@@ -149,8 +151,9 @@ export const Service = <Self>() =>
   const Cs extends ReadonlyArray<Tagged>
 >(
   name: Name,
-  { commands, events, state, stateVersion = 1 }: Protocol<S, Ev, Cs>
+  { commands, events, state, stateVersion = 1 }: Protocol<S, Ev, Cs> & { readonly commands: Commands<Cs> }
 ): ServiceClass<Self, Name, S, Ev, Extract<Cs[number], Command.Any>> => {
+  refuseNames(name, commands, types(events))
   const definition: Definition = { name, state, events, commands: untyped(commands), stateVersion }
   const Base = Context.Service<Self, unknown>()(`varve/aggregate/${name}`)
   return untyped(Object.assign(Base, {
@@ -170,6 +173,16 @@ export const Service = <Self>() =>
       expected
     })
   }))
+}
+
+/** A name that no store would take, or that two commands share, is a mistake in the program, which should not start. */
+const refuseNames = (name: string, commands: ReadonlyArray<Tagged>, eventTypes: ReadonlyArray<string>): void => {
+  const refusal = refuseName("The name of an aggregate", name) ??
+    eventTypes.map((type) => refuseName(`The type "${type}" of an event of ${name}`, type)).find(Boolean)
+  if (refusal !== undefined) throw new TypeError(`${refusal.message}.`)
+  const tags = commands.map(({ tag }) => tag)
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index)
+  if (twice !== undefined) throw new TypeError(`The aggregate "${name}" has two commands named "${twice}".`)
 }
 
 const register = Effect.fnUntraced(function*(definition: Definition, behavior: Behavior, settings: Settings) {

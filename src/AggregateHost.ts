@@ -267,7 +267,9 @@ export interface StateAt<S> {
 }
 
 /** A point in the life of a stream: a count of events, or the last event recorded at or before a time. */
-export type Point = { readonly version: Version } | { readonly time: Date }
+export type Point =
+  | { readonly version: Version; readonly time?: never }
+  | { readonly time: Date; readonly version?: never }
 
 /** "validated": true of the stream at this moment, as a command's answer is. "resident": as last seen here, cheap. */
 export type Consistency = "validated" | "resident"

@@ -3,6 +3,7 @@
  * it and those who handle it.
  */
 import { Schema } from "effect"
+import { refuseName } from "./Admission.ts"
 import type { PureCodec } from "./Event.ts"
 
 /** A command of an aggregate. All its schemas encode to JSON: receipts hold its reply or rejection. */
@@ -66,13 +67,17 @@ export function make<
   A extends PureCodec = Schema.Void,
   const E extends PureCodec | ReadonlyArray<PureCodec> = readonly []
 >(
-  tag: Tag extends Thenable ? "a command cannot be named like a member of a thenable" : Tag,
+  tag: Tag extends Thenable ? "a command cannot be named like a member of a thenable"
+    : Tag extends "" ? "a command has a name"
+    : Tag,
   options?: { readonly payload?: F; readonly success?: A; readonly error?: E; readonly speculative?: boolean }
 ): Command<Tag, Schema.Struct<F>, A, ErrorOf<E>>
 export function make(tag: string, options: Options = {}): Command<string, any, any, any> {
   if (thenable.has(tag)) {
     throw new TypeError(`A command cannot be named "${tag}": its client would look like a promise.`)
   }
+  const refusal = refuseName("The name of a command", tag)
+  if (refusal !== undefined) throw new TypeError(`${refusal.message}.`)
   const { error = [], payload = {}, speculative = false, success = Schema.Void } = options
   return {
     tag,

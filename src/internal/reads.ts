@@ -38,7 +38,7 @@ export const stateAt = Effect.fnUntraced(function*(
   point: Point
 ): Effect.fn.Return<StateAt<unknown>, CommandFailed> {
   yield* admitted(refuseNames(stream))
-  const { settled, version } = "time" in point
+  const { settled, version } = point.time !== undefined
     ? yield* versionAt(self, stream, point.time)
     : { version: point.version, settled: true }
   yield* admitted(refuseVersion("the version", version))

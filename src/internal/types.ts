@@ -27,6 +27,17 @@ export interface Tagged {
   readonly tag: string
 }
 
+/** Refuses what is no command, and a command whose name another one has; says so in the compiler's message. */
+export type Commands<Cs extends ReadonlyArray<Tagged>> = {
+  readonly [I in keyof Cs]: Cs[I] extends Command.Any
+    ? Cs[I]["tag"] extends OtherTags<Cs, I> ? "another command of this aggregate has this name" : Cs[I]
+    : "a command is made by Aggregate.command"
+}
+
+type OtherTags<Cs extends ReadonlyArray<Tagged>, I> = {
+  readonly [J in keyof Cs]: J extends I ? never : Cs[J]["tag"]
+}[number]
+
 /** One case per event; a missing one does not compile. */
 export type Evolve<S, Ev extends { readonly _tag: string }> = {
   readonly [T in Ev["_tag"]]: (state: S, event: Extract<Ev, { readonly _tag: T }>) => S

@@ -299,8 +299,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "a `__proto__` key is admitted",
     file: "src/internal/json.ts",
-    find: "return Object.hasOwn(value, \"__proto__\") ||",
-    replace: "return",
+    find: "if (Object.hasOwn(value, \"__proto__\")) return true",
+    replace: "",
     test: "test/runtime/HostileInput.test.ts",
     title: "I22:"
   },

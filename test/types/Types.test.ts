@@ -9,6 +9,8 @@ import { basename, join } from "node:path"
 const refused: Readonly<Record<string, string>> = {
   AsyncHandler:
     "Type 'Promise<Decision<never, void>>' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
+  CommandTwice:
+    "Type 'Command<\"place\", Struct<{ n: Int; }>, Void, never>' is not assignable to type '\"another command of this aggregate has this name\"'.",
   ExtraHandler:
     "Type '() => Decision<never, void>' is not assignable to type '\"no command of this aggregate has this name\"'.",
   FaultOfAnotherOperation:
@@ -25,6 +27,8 @@ const refused: Readonly<Record<string, string>> = {
     "Property 'touch' is missing in type '{ place: () => Decision<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }, { totalCents: number; }>; ship: () => Decision<never, void>; note: () => Decision<never, void>; }' but required in type 'Handlers<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<...> | ... 2 more ... | Command<...>>'.",
   MissingLayer: "Type 'Orders' is not assignable to type 'never'.",
   MissingStore: "Type 'EventStore' is not assignable to type 'never'.",
+  NamelessCommand: "Argument of type '\"\"' is not assignable to parameter of type '\"a command has a name\"'.",
+  NoCommand: "Type '{ tag: \"x\"; }' is not assignable to type '\"a command is made by Aggregate.command\"'.",
   OptionAsPayload: "Expected 0 arguments, but got 1.",
   PayloadMissing: "Expected 1 arguments, but got 0.",
   ShapeWithoutVersion:
@@ -34,6 +38,7 @@ const refused: Readonly<Record<string, string>> = {
     "Argument of type '\"then\"' is not assignable to parameter of type '\"a command cannot be named like a member of a thenable\"'.",
   UncheckedSave:
     "Property 'expected' is missing in type '{ events: { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }[]; }' but required in type 'Save<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",
+  TwoPoints: "Type 'Date' is not assignable to type 'undefined'.",
   UndeclaredError: "Property 'orderId' is missing in type 'NotShippable' but required in type 'AlreadyPlaced'.",
   UpcastBeyondYields:
     "Property 'totalCents' is missing in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }' but required in type '{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; }'.",

@@ -1,0 +1,2 @@
+import * as Aggregate from "varve/Aggregate"
+Aggregate.command("")
