@@ -163,7 +163,12 @@ const when = Effect.fnUntraced(function*(
   tag: string,
   input: unknown
 ) {
-  const payload = orThrow(plan.commands.get(tag)!.make(input))
+  const command = plan.commands.get(tag)
+  if (command === undefined) {
+    const known = [...plan.commands.keys()].join(", ")
+    throw new Error(`${plan.definition.name} has no command "${tag}"; it has: ${known === "" ? "none" : known}`)
+  }
+  const payload = orThrow(Result.mapError(command.make(input), (problem) => `the payload of "${tag}": ${problem}`))
   const metadata = orThrow(admitMetadata(values))
   const context = { id: stream.id, tenant: stream.tenant, ...folded, payload, metadata: values }
   let count = 0
@@ -206,6 +211,10 @@ const roundTrip = (plan: Plan.Plan, { data, schemaVersion, type }: New) => decod
 const decoded = (plan: Plan.Plan, event: StoredShape) => orThrow(plan.events.decode(event))
 
 const orThrow = <A, E>(result: Result.Result<A, E>): A =>
-  Result.getOrThrowWith(result, (problem) => problem instanceof Error ? problem : new Error(JSON.stringify(problem)))
+  Result.getOrThrowWith(
+    result,
+    (problem) =>
+      problem instanceof Error ? problem : new Error(typeof problem === "string" ? problem : JSON.stringify(problem))
+  )
 
 const eventId = (number: number): string => `00000000-0000-7000-8000-${String(number).padStart(12, "0")}`
