@@ -49,10 +49,7 @@ export class CommandTimeout extends Schema.TaggedError<CommandTimeout>()("Comman
   }
 }
 
-/**
- * After deciding began the deadline passed, the runtime stopped, or a defect below the handler (of a store, or of the
- * runtime itself) ended the work: the command may have been carried out. Retry with the same command id.
- */
+/** Deadline, shutdown or a defect below the handler cut it short after deciding began. Retry with the same command id. */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", where) {
   override get message() {
     return `Whether a command for ${this.aggregate} ${this.id} was carried out is not known; ` +

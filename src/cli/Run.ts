@@ -2,10 +2,11 @@
  * Carrying out a file of commands: lines of one key in their order, lines of different keys beside each other, in
  * bounded number. Each line ends as accepted, rejected or bad; what the store cannot do just now is tried again.
  */
-import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, Schedule, Stream } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Predicate, Result, Schedule, Stream } from "effect"
 import { type CommandFailed, isCommandFailed } from "../AggregateHost.ts"
 import { EventStore, type StoreUnavailable } from "../EventStore.ts"
 import { compile, parse } from "../internal/codec.ts"
+import { untyped } from "../internal/types.ts"
 import type { App, Rejection } from "./App.ts"
 import type { CommandFile, Line, UnreadableFile } from "./CommandFile.ts"
 import * as Lanes from "./Lanes.ts"
@@ -93,8 +94,16 @@ const reader = <Services>(app: App<Services>, attempt: Patiently) => {
     if (Result.isFailure(value)) return unread(value.failure)
     const key = Result.try(() => `line ${app.key(value.success)}`)
     if (Result.isFailure(key)) return unread(`its key cannot be told: ${describe(key.failure)}`)
-    return { key: key.success, work: attempt(Effect.suspend(() => app.execute(value.success, commandId))) }
+    return { key: key.success, work: attempt(Effect.suspend(() => carryOut(app, value.success, commandId))) }
   }
+}
+
+/** Types can be forgotten: what is no Effect is the app's bug, like what it throws. */
+const carryOut = <Services>(app: App<Services>, line: unknown, commandId: string): Work<Services> => {
+  const work: unknown = app.execute(line, commandId)
+  return Effect.isEffect(work)
+    ? untyped<Work<Services>>(work)
+    : Effect.die(new TypeError(`the app's execute returned no Effect but ${work === null ? "null" : typeof work}`))
 }
 
 /** Work that is tried again. */
@@ -137,8 +146,14 @@ const ending = (exit: Exit.Exit<unknown, Rejection | CommandFailed | Unread>): E
   }
   const error = failed.value
   if (error instanceof Unread) return { _tag: "Bad", problem: error.problem }
-  if (!isCommandFailed(error)) return { _tag: "Rejected", reason: error._tag }
+  if (!isCommandFailed(error)) return { _tag: "Rejected", reason: reasonOf(error) }
   return { _tag: error.isRetryable ? "Stopped" : "Bad", problem: error.message }
+}
+
+/** Rejections are counted by their tags; what has none by what it is. */
+const reasonOf = (error: unknown): string => {
+  if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return error._tag
+  return error instanceof Error ? error.name : `a failure without a tag (${error === null ? "null" : typeof error})`
 }
 
 const count = (

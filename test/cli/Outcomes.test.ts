@@ -7,6 +7,7 @@ import * as App from "../../src/cli/App.ts"
 import * as Run from "../../src/cli/Run.ts"
 import * as StatusLine from "../../src/cli/StatusLine.ts"
 import * as Event from "../../src/Event.ts"
+import { untyped } from "../../src/internal/types.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as Worker from "../../src/Worker.ts"
 import { stores } from "../fixtures/Runtimes.ts"
@@ -39,6 +40,10 @@ const app = App.make({
   execute: ({ how, word }, commandId) =>
     how === "execute"
       ? thrown("no hands")
+      : how === "nothing"
+      ? untyped(undefined)
+      : how === "untagged"
+      ? Effect.fail(untyped<App.Rejection>("no"))
       : Effect.flatMap(Tallies, (tallies) => tallies.of(word, { commandId }).count({ how }))
 })
 
@@ -59,6 +64,17 @@ const begin = Effect.fnUntraced(function*(hows: ReadonlyArray<string>) {
 })
 
 const place = / \(\/.*\/test\/cli\/Outcomes\.test\.ts:\d+\)/
+
+it.effect("an app that returns no Effect has a defect, and one that fails without a tag is counted by what it gave", () =>
+  Effect.gen(function*() {
+    const { running, said } = yield* begin(["nothing", "untagged", "well"])
+    const summary = yield* yield* Fiber.join(running)
+    assert.deepStrictEqual([summary.accepted, summary.bad, summary.lines], [1, 1, 3])
+    assert.deepStrictEqual(summary.rejected, { "a failure without a tag (string)": 1 })
+    assert.deepStrictEqual(said().map((text) => text.replace(/ \(\/.*\)/, "")), [
+      "line 1 is bad: its handler ended in a defect: the app's execute returned no Effect but undefined\n"
+    ])
+  }).pipe(Effect.provide(live)))
 
 it.effect("a defect of the app makes its line bad, wherever it is, and no other", () =>
   Effect.gen(function*() {
