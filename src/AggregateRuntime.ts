@@ -5,7 +5,7 @@
  * the latest state and appends; the answer goes back to whoever still waits. Any number of processes may run the same
  * aggregates on the same store: the version that an append expects is the fence.
  */
-import { Clock, Context, Duration, Effect, FiberHandle, FiberSet, Layer, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Exit, FiberHandle, FiberSet, Layer, Scope, Tracer } from "effect"
 import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
@@ -52,7 +52,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
     const taken = Plan.findTaken([...capacity.registrations].map((other) => other.plan), plan)
     if (taken !== undefined) return yield* Effect.die(taken)
     const settings = resolve(aggregate.settings)
-    const fibers = yield* FiberSet.make<void>()
+    // A scope of their own, since closing it waits for all of them and draining does not.
+    const supervised = yield* Scope.make()
+    const fibers = yield* Scope.provide(FiberSet.make<void>(), supervised)
     watchWork(fibers)
     const residents = Resident.makeResidents()
     const self: Registration = {
@@ -78,7 +80,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
     // Begins anew: its pauses are as long as the shortest idle time of all wants them.
     runSweeper(sweep(capacity))
     yield* Effect.addFinalizer(() =>
-      Effect.ensuring(drain(self, fibers), Effect.sync(() => capacity.registrations.delete(self)))
+      Effect.ensuring(
+        drain(self, fibers),
+        Effect.andThen(
+          Effect.forkDetach(Scope.close(supervised, Exit.void)),
+          Effect.sync(() => capacity.registrations.delete(self))
+        )
+      )
     )
     return hosted(self)
   })

@@ -69,6 +69,13 @@ const fork = (
   })
 }
 
+/** Answers everybody who still waits for an aggregate of a registration that does not end by itself. */
+export const abandonAll = (self: Registration): void => {
+  for (const resident of Resident.all(self.residents)) {
+    if (resident.work !== undefined) abandon(self, resident, resident.work)
+  }
+}
+
 /** The runtime stops: what has begun may have been written, what waits was not begun. */
 const abandon = (self: Registration, resident: Resident.Resident, work: Resident.Work): void => {
   const names = where(resident.stream)

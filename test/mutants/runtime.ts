@@ -296,6 +296,15 @@ export const runtime: ReadonlyArray<Mutant> = [
     title: "I22:"
   },
   {
+    guarantee: "I17",
+    bug: "closing waits for ever for a handler that cannot be interrupted",
+    file: "src/internal/drain.ts",
+    find: "Effect.timeoutOption(Fiber.awaitAll(running), interruptedWithin)",
+    replace: "Effect.asSome(Fiber.awaitAll(running))",
+    test: "test/runtime/Drain.test.ts",
+    title: "I17:"
+  },
+  {
     guarantee: "I22",
     bug: "a `__proto__` key is admitted",
     file: "src/internal/json.ts",

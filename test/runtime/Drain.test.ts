@@ -125,6 +125,38 @@ it.effect(
   }, Effect.provide(stores))
 )
 
+it.effect(
+  "I17: past the deadline and a second, closing does not wait for a handler that cannot be interrupted",
+  Effect.fnUntraced(function*() {
+    const scope = yield* Scope.make()
+    const latch = yield* Latch.make()
+    const happened: Array<string> = []
+    const touch = () =>
+      latch.await.pipe(
+        Effect.andThen(Effect.sync(() => happened.push("handled"))),
+        Effect.as(decide([deposited(1)])),
+        Effect.uninterruptible
+      )
+    const live = Layer.provide(
+      Accounts.toLayer({ ...behavior, handlers: { ...behavior.handlers, touch } }, { drainDeadline: "1 second" }),
+      Supervisor.layerYes
+    )
+    const accounts = yield* Scope.provide(start(Accounts, live), scope)
+    const begun = yield* fork(tagOf(accounts.of("a", { commandId: "c" }).touch()))
+    const waiting = yield* fork(reasonOf(accounts.of("a").deposit({ cents: 2 })))
+    const stopped = yield* fork(Scope.close(scope, Exit.void))
+    yield* TestClock.adjust("1999 millis")
+    assert.isUndefined(stopped.pollUnsafe())
+    yield* TestClock.adjust("1 milli")
+    yield* answerOf(stopped)
+    assert.strictEqual(yield* answerOf(begun), "OutcomeUnknown")
+    assert.deepStrictEqual(yield* answerOf(waiting), stopping)
+    yield* latch.open
+    yield* TestClock.adjust("1 minute")
+    assert.deepStrictEqual([happened, yield* moved("a")], [["handled"], []])
+  }, Effect.provide(stores))
+)
+
 /** Accounts whose `touch` waits, with a supervisor whose end is seen. */
 const startServed = Effect.fnUntraced(function*(happened: Array<string>, latch: Latch.Latch) {
   const supervisor = Layer.effect(
