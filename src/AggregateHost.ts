@@ -57,10 +57,10 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("Outcom
   }
 }
 
-/** The runtime is shutting down; the command was not begun. Send it to another one, or later. */
+/** The runtime is shutting down; the command or read was not begun. Send it to another one, or later. */
 export class RuntimeStopping extends Schema.TaggedError<RuntimeStopping>()("RuntimeStopping", where) {
   override get message() {
-    return `The runtime is shutting down; a command for ${this.aggregate} ${this.id} was not begun`
+    return `The runtime is shutting down; what was asked of ${this.aggregate} ${this.id} was not begun`
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reading an aggregate: its state now or then, its history, whether it exists.
  */
-import { Effect, Option, Result, Stream } from "effect"
+import { Context, Effect, Option, Result, Stream } from "effect"
 import { InputInvalid, type Refusal } from "../Admission.ts"
 import {
   CommandFailed,
@@ -9,10 +9,12 @@ import {
   type HistoryRange,
   type Point,
   type Reason,
+  RuntimeStopping,
   type StateAt
 } from "../AggregateHost.ts"
 import { record, type Recorded, type Stored, type StreamId, type Version } from "../Event.ts"
 import type { StreamRange } from "../EventStore.ts"
+import { CurrentAsker } from "./asking.ts"
 import { read } from "./execute.ts"
 import type { Registration } from "./registration.ts"
 import * as Replay from "./replay.ts"
@@ -28,7 +30,7 @@ export const state = (
   Effect.suspend(() => {
     // A tenant or id that cannot be a name is found nowhere, so the long way refuses it.
     const seen = consistency === "resident" ? find(self.residents, stream)?.folded : undefined
-    return seen === undefined ? read(self, stream) : Effect.succeed(seen.state)
+    return seen === undefined ? read(self, stream) : Effect.as(open(self, stream), seen.state)
   })
 
 /** The state as it was after so many events, or at a time. */
@@ -38,6 +40,7 @@ export const stateAt = Effect.fnUntraced(function*(
   point: Point
 ): Effect.fn.Return<StateAt<unknown>, CommandFailed> {
   yield* admitted(refuseNames(stream))
+  yield* open(self, stream)
   const { settled, version } = point.time !== undefined
     ? yield* versionAt(self, stream, point.time)
     : { version: point.version, settled: true }
@@ -93,7 +96,8 @@ export const history = (
     })
   )
   const admittable = Result.andThen(refuseNames(stream), refuseVersion("after", after))
-  return Stream.unwrap(Effect.as(admitted(Result.andThen(admittable, refuseVersion("to", to))), pages))
+  const admission = Effect.andThen(admitted(Result.andThen(admittable, refuseVersion("to", to))), open(self, stream))
+  return Stream.unwrap(Effect.as(admission, pages))
 }
 
 /** A stored event as its readers see it. Whoever reads backwards sees its parts backwards too. */
@@ -115,8 +119,16 @@ const recorded = (
 /** Whether a stream has any events. */
 export const exists = (self: Registration, stream: StreamId): Effect.Effect<boolean, CommandFailed> =>
   Effect.andThen(
-    admitted(refuseNames(stream)),
+    Effect.andThen(admitted(refuseNames(stream)), open(self, stream)),
     Effect.map(page(self, stream, { limit: 1 }), ({ version }) => version > 0)
+  )
+
+/** A read that begins after closing did is refused like a command, unless a handler asks that shall still be finished. */
+const open = (self: Registration, stream: StreamId): Effect.Effect<void, CommandFailed> =>
+  Effect.withFiber(({ context }) =>
+    self.closing && Context.get(context, CurrentAsker)?.running !== true
+      ? failed(new RuntimeStopping(Replay.where(stream)))
+      : Effect.void
   )
 
 const page = (self: Registration, stream: StreamId, range: StreamRange) =>

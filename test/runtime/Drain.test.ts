@@ -1,6 +1,6 @@
 /** Draining: the runtime stops as it promises, whatever it was doing. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Exit, Latch, Layer, Scope } from "effect"
+import { Effect, Exit, Latch, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { decide } from "../../src/Aggregate.ts"
 import { RuntimeStopping } from "../../src/AggregateHost.ts"
@@ -122,6 +122,31 @@ it.effect(
     assert.strictEqual(yield* answerOf(begun), "OutcomeUnknown")
     assert.deepStrictEqual(yield* send(yield* startAccounts()), { balanceCents: 1 })
     assert.deepStrictEqual(yield* moved("a"), [1])
+  }, Effect.provide(stores))
+)
+
+it.effect(
+  "refuses reads of all kinds once it is closing, like commands",
+  Effect.fnUntraced(function*() {
+    const { accounts, stop } = yield* startStoppable()
+    yield* accounts.of("a").deposit({ cents: 1 })
+    const history = yield* Stream.runCollect(accounts.history("a"))
+    assert.lengthOf(history, 1)
+    yield* stop
+    for (
+      const read of [
+        accounts.state("a"),
+        accounts.state("a", { consistency: "resident" }),
+        accounts.state("never seen", { consistency: "resident" }),
+        accounts.stateAt("a", { version: 1 }),
+        accounts.stateAt("a", { time: new Date(0) }),
+        accounts.exists("a"),
+        Stream.runCollect(accounts.history("a"))
+      ]
+    ) {
+      assert.strictEqual(yield* tagOf<unknown, never>(read), "RuntimeStopping")
+    }
+    assert.match(stopping.message, /shutting down; what was asked of Account a was not begun/)
   }, Effect.provide(stores))
 )
 
