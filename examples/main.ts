@@ -100,7 +100,7 @@ const quantile = (values: ReadonlyArray<number>, q: number): string => {
 const count = (value: number | bigint): string => value.toLocaleString("en-US")
 
 main(
-  Command.make("varve", flags, start).pipe(
+  Command.make("npm start --", flags, start).pipe(
     Command.withDescription(
       "Runs the orders of the example as a worker on an embedded store, with demo traffic. It drains on Ctrl-C or " +
         "SIGTERM, and goes on where it stopped. With `run` it carries out a file of commands instead."

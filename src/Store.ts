@@ -48,7 +48,9 @@ export interface Given {
  */
 export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotChosen> => {
   if (Option.isNone(store)) {
-    return notChosen(`No store is chosen. Set VARVE_STORE, or --store, to one of: ${names.join(", ")}.`)
+    return notChosen(
+      `No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: ${names.join(", ")}.`
+    )
   }
   switch (store.value) {
     case "memory":
@@ -58,7 +60,7 @@ export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotCho
     case "sqlite":
       return Option.isSome(url) && url.value !== ""
         ? Effect.succeed({ store: "sqlite", url: url.value })
-        : notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL, or --url, to its name.`)
+        : notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name.`)
     default:
       return notChosen(`Unknown store "${store.value}". Allowed: ${names.join(", ")}.`)
   }

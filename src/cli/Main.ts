@@ -5,7 +5,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, Logger, Option, Predicate, References } from "effect"
-import { Command } from "effect/cli"
+import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import { describe } from "./Problem.ts"
 import { clear } from "./StatusLine.ts"
 
@@ -35,13 +35,16 @@ export const main = <Name extends string, Input, E, ContextInput>(
   process.stderr.on("error", hasLost)
   Command.run(command, { version: options.version }).pipe(
     Effect.tapCause(report),
-    Effect.provide(Layer.mergeAll(NodeServices.layer, logs)),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, logs, Layer.succeed(CliConfig.CliConfig, { builtIns }))),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       teardown: (exit, onExit) => onExit(exitCode(exit, options.drained?.() === true))
     })
   )
 }
+
+/** What every command takes beside its own flags. */
+const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel]
 
 /** A reader who has left (`| head`) is no failure of the work. Results that cannot be written are. */
 const hasLost = (error: NodeJS.ErrnoException): boolean => {

@@ -56,7 +56,10 @@ const flags = {
   patience: Flag.String("patience").pipe(
     Flag.withDescription("How long to try again what the store cannot do just now; \"30 seconds\" unless given"),
     Flag.withMetavar("DURATION"),
-    Flag.withSchema(Schema.DurationFromString),
+    Flag.filterMap(
+      (text) => Schema.decodeUnknownOption(Schema.DurationFromString)(text),
+      () => "a duration like \"30 seconds\" or \"5 minutes\""
+    ),
     Flag.withDefault(Duration.seconds(30))
   ),
   json: Flag.Boolean("json").pipe(

@@ -48,6 +48,8 @@ describe("help", () => {
     const ended = await start("examples/main.ts", ["--help"]).ended
     assert.strictEqual(ended.exitCode, 0)
     assert.include(ended.stdout, "It drains on Ctrl-C or SIGTERM, and goes on where it stopped.")
+    assert.match(ended.stdout, /USAGE\n {2}npm start -- /)
+    assert.notMatch(ended.stdout, /--wizard|--completions/)
     for (const flag of ["--store NAME", "--url FILE", "--rate", "--seed"]) assert.include(ended.stdout, `\n  ${flag} `)
   })
 })
@@ -64,7 +66,7 @@ describe("wrong usage is answered with help, the mistake, and exit code 2:", () 
       "a value between 1 and 10000"
     ],
     ["a number that is none", [...expenses, "--commands", fixture, "--concurrency", "many"], "--concurrency"],
-    ["a duration that is none", [...expenses, "--commands", fixture, "--patience", "long"], "a valid Duration string"],
+    ["a duration that is none", [...expenses, "--commands", fixture, "--patience", "long"], "like \"30 seconds\""],
     ["a batch without a name", [...expenses, "--commands", "-", "--batch", ""], "--batch"]
   ]
   for (const [name, args, mistake] of mistakes) {
