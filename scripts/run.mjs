@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { constants } from "node:os"
-import { delimiter, dirname, join } from "node:path"
+import { delimiter, dirname, join, resolve } from "node:path"
 import { isatty } from "node:tty"
 import { fileURLToPath } from "node:url"
 import * as Lock from "./lock.mjs"
@@ -15,6 +15,8 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 
 const verbs = {
   start: ["examples/main.ts"],
+  // A program of one's own: its file is the first argument.
+  script: [],
   varve: ["src/cli/varve.ts"],
   test: ["scripts/test.ts"],
   check: ["scripts/check.ts"],
@@ -27,8 +29,11 @@ const verbs = {
 }
 
 const main = async ([verb = "", ...args]) => {
-  const known = Object.keys(verbs).filter((name) => existsSync(join(root, verbs[name][0])))
+  const known = Object.keys(verbs).filter((name) => existsSync(join(root, verbs[name][0] ?? "")))
   if (!known.includes(verb)) stop(`"${verb}" is not a verb here. These are: ${known.join(", ")}.`)
+  if (verb === "script" && (args[0] === undefined || !existsSync(resolve(root, args[0])))) {
+    stop("Name a file: npm run script -- FILE.ts")
+  }
   if (!isInstalled()) await install()
   const node = pickNode()
   process.env.PATH = dirname(node) + delimiter + process.env.PATH

@@ -80,6 +80,21 @@ describe("wrong usage is answered with help, the mistake, and exit code 2:", () 
   }
 })
 
+describe("npm run script", () => {
+  it("runs a program of one's own on a Node that runs it, with its arguments", async () => {
+    const file = makeFile("first.ts", "const args: Array<string> = process.argv.slice(2)\nconsole.log(args.join())\n")
+    const ended = await start("scripts/run.mjs", ["script", file, "a", "b"]).ended
+    assert.deepStrictEqual([ended.exitCode, ended.stdout], [0, "a,b\n"])
+  })
+
+  it("without a file, or with one that is not there, says what to name", async () => {
+    for (const args of [[], ["none.ts"]]) {
+      const ended = await start("scripts/run.mjs", ["script", ...args]).ended
+      assert.deepStrictEqual([ended.exitCode, ended.stderr], [1, "Name a file: npm run script -- FILE.ts\n"])
+    }
+  })
+})
+
 describe("what cannot be begun is named in plain words, with exit code 2 where the call is wrong, else 1:", () => {
   const run = async (app: string, commands: string, exitCode = 1) => {
     const ended = await varve(["run", "--app", app, "--commands", commands, "--store", "memory"])
