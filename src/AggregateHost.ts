@@ -298,9 +298,9 @@ export interface HandlerContext<S, P> {
   readonly tenant: string
   /** Of the stream, before the command. */
   readonly version: Version
-  /** At that version. */
+  /** At that version. Readers and later commands are given the same one, so never change it in place. */
   readonly state: S
-  /** Of the command, as its schema's constructor makes it: with its defaults. */
+  /** As its schema's constructor makes it, with its defaults. It may hold the caller's own data: never change it. */
   readonly payload: P
   /** Of the command, as its sender gave it. */
   readonly metadata: Metadata

@@ -23,7 +23,7 @@ class BatchMissing extends Data.TaggedError("BatchMissing")<{}> {
 }
 
 /** Not one line could be carried out or rejected: whoever waits for the run should not go on as if it had been done. */
-export class AllBad extends Data.TaggedError("AllBad")<{ readonly commands: string; readonly app: string }> {
+class AllBad extends Data.TaggedError("AllBad")<{ readonly commands: string; readonly app: string }> {
   override get message() {
     return `Every line of ${this.commands} is bad: are these commands for the app ${this.app}?`
   }

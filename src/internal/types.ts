@@ -83,7 +83,7 @@ export interface Aggregates<S, Ev, C extends Command.Any> {
     (id: string, options: HandleOptions & { readonly returning: "commit" }): Client<C, "commit">
     (id: string, options?: HandleOptions): Client<C, "reply">
   }
-  /** Its state: of an empty stream, the initial one. */
+  /** Its state: of an empty stream, the initial one. It is the runtime's own: read it, never change it in place. */
   readonly state: (
     id: string,
     options?: { readonly tenant?: string | undefined; readonly consistency?: Consistency | undefined }
