@@ -58,7 +58,7 @@ export interface Protocol<S extends PureCodec, Ev extends Events, Cs extends Rea
 
 /** What an aggregate does: where it begins, how events change it, how commands are decided. */
 export interface BehaviorOf<S, Ev extends { readonly _tag: string }, H> {
-  /** The state of an empty stream. All of them share it, so nobody may change it in place: not `evolve`, nor a handler. */
+  /** The state of an empty stream. All of them share it, so nobody may change it in place. */
   readonly initial: S
   /** Applies one event. Pure and total: it runs on every replay, for every event that was ever stored. */
   readonly evolve: Evolve<S, Ev>

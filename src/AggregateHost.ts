@@ -49,7 +49,7 @@ export class CommandTimeout extends Schema.TaggedError<CommandTimeout>()("Comman
   }
 }
 
-/** Deadline, shutdown or a defect below the handler cut it short after deciding began. Retry with the same command id. */
+/** Cut short after deciding began: by deadline, shutdown or a defect below the handler. Retry with the same id. */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", where) {
   override get message() {
     return `Whether a command for ${this.aggregate} ${this.id} was carried out is not known; ` +

@@ -83,7 +83,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       Effect.ensuring(
         drain(self, fibers),
         Effect.andThen(
-          Effect.forkDetach(Scope.close(supervised, Exit.void)),
+          closeBeside(supervised, fibers),
           Effect.sync(() => capacity.registrations.delete(self))
         )
       )
@@ -92,6 +92,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
   })
   return AggregateHost.of({ register })
 })
+
+/** Who has been left behind is not waited for; mostly there is nobody, and nothing is left to be done. */
+const closeBeside = (scope: Scope.Closeable, fibers: FiberSet.FiberSet<void>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const closed = Scope.close(scope, Exit.void)
+    return [...fibers].length === 0 ? closed : Effect.asVoid(Effect.forkDetach(closed))
+  })
 
 const hosted = (self: Registration): Hosted => ({
   execute: (stream, command, payload, options) => execute(self, stream, command.tag, payload, options),

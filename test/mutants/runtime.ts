@@ -297,10 +297,10 @@ export const runtime: ReadonlyArray<Mutant> = [
   },
   {
     guarantee: "I17",
-    bug: "closing waits for ever for a handler that cannot be interrupted",
+    bug: "callers of a handler that cannot be interrupted are not answered when it is left behind",
     file: "src/internal/drain.ts",
-    find: "Effect.timeoutOption(Fiber.awaitAll(running), interruptedWithin)",
-    replace: "Effect.asSome(Fiber.awaitAll(running))",
+    find: "  abandonAll(self)\n",
+    replace: "",
     test: "test/runtime/Drain.test.ts",
     title: "I17:"
   },

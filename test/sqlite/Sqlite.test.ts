@@ -105,8 +105,8 @@ describe("a SQLite file", () => {
       assert.match(yield* refusal({ filename: join(folder, "nowhere", "log.sqlite") }), /folder must exist/)
       assert.match(yield* refusal({ filename: join(folder, "folder") }), /cannot be opened/)
       assert.match(yield* refusal({ filename: join(folder, "text") }), /not a SQLite database/)
-      assert.match(yield* refusal({ filename: ":memory:" }), /cannot hold a write-ahead log/)
-      assert.match(yield* refusal({ filename: "" }), /cannot hold a write-ahead log/)
+      assert.match(yield* refusal({ filename: ":memory:" }), /names no file/)
+      assert.match(yield* refusal({ filename: "" }), /names no file/)
       assert.match(yield* refusal({ filename: join(folder, "a\0b") }), /null bytes/)
     }))
 
