@@ -108,7 +108,7 @@ const complete = async (options: Options, file: string) => {
   const { child, ended, said } = start(options, file)
   await ended
   if (child.exitCode !== 0) throw new Error(`The run failed (${child.exitCode}): ${said.stderr}`)
-  const { linesPerSecond: _, seconds: __, ...summary } = JSON.parse(said.stdout)
+  const { linesPerSecond: _, repeated: __, seconds: ___, ...summary } = JSON.parse(said.stdout)
   return summary
 }
 

@@ -118,16 +118,16 @@ describe("export", () => {
     const cwd = copyLog()
     writeFileSync(join(cwd, "there.ndjson"), "mine")
     writeFileSync(join(cwd, "text.sqlite"), "no database at all, but a text of some length")
-    const refused = async (args: ReadonlyArray<string>, problem: string) => {
+    const refused = async (args: ReadonlyArray<string>, problem: string, exitCode = 1) => {
       const ended = await varve(["export", ...args], { cwd })
-      assert.strictEqual(ended.exitCode, 1)
+      assert.strictEqual(ended.exitCode, exitCode)
       assert.isTrue(plain(ended), ended.stderr)
       assert.include(ended.stderr, problem)
     }
     await refused([...store, "--output", "there.ndjson"], "there.ndjson is there already; name another file.\n")
     await refused(["--store", "sqlite", "--url", "none.sqlite"], "Cannot read none.sqlite: there is no such file.\n")
     await refused(["--store", "memory"], "A store in memory ends with its process; there is nothing to export.\n")
-    await refused([], "No store is chosen.")
+    await refused([], "No store is chosen.", 2)
     await refused(["--store", "sqlite", "--url", "text.sqlite", "--output", "out.ndjson"], "not a SQLite database")
     await refused([...store, "--output", "no/such/folder.ndjson"], "The log cannot be exported: ")
     assert.strictEqual(readFileSync(join(cwd, "there.ndjson"), "utf8"), "mine")
@@ -260,7 +260,7 @@ describe("history", () => {
       file,
       makeFile("app.mjs", source("Event.evolved(Now, (was) => [was('Entered@2', Schema.Struct({}), () => [])])", "{}"))
     )
-    assert.strictEqual(wrong.exitCode, 1)
+    assert.strictEqual(wrong.exitCode, 2)
     assert.include(
       wrong.stderr,
       "The app mine cannot run: The released shape \"Entered@2\" cannot be declared so: \"Entered@1\" is missing"
