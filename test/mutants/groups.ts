@@ -303,5 +303,23 @@ export const groups: ReadonlyArray<Mutant> = [
     replace: "      isSame",
     test: "test/runtime/Speculation.test.ts",
     title: "I1: what expects"
+  },
+  {
+    guarantee: "I1",
+    bug: "neighbours are given the defect of a store that dies for one of them",
+    file: "src/internal/groups.ts",
+    find: "if (group.length === 1 || Cause",
+    replace: "if (group.length === 1 || Cause.hasDies(exit.cause) || Cause",
+    test: "test/Campaigns.test.ts",
+    title: "I1:"
+  },
+  {
+    guarantee: "I1",
+    bug: "the answers of a group are given to their neighbours",
+    file: "src/internal/groups.ts",
+    find: "const status = statuses[index]",
+    replace: "const status = statuses[(index + 1) % statuses.length]",
+    test: "test/Campaigns.test.ts",
+    title: "I1:"
   }
 ]
