@@ -150,15 +150,6 @@ export const groups: ReadonlyArray<Mutant> = [
   },
   {
     guarantee: "I7",
-    bug: "what is timed out stays in its batch",
-    file: "src/internal/speculation.ts",
-    find: "  if (isDecided) takeApart(work)\n",
-    replace: "",
-    test: "test/runtime/Speculation.test.ts",
-    title: "I7: a command that was decided ahead and not sent"
-  },
-  {
-    guarantee: "I7",
     bug: "what has left with a group is called waiting",
     file: "src/internal/commit.ts",
     find: "for (const { envelope } of batch.entries) envelope.stage = \"begun\"",
