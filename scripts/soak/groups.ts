@@ -6,7 +6,8 @@
  *
  * `npm run soak -- groups [GROUPS] [SEED]`, 100,000 unless given. The tests run a small one.
  */
-import { Cause, Effect, Exit, Fiber, Layer, References, Schema } from "effect"
+import type { Fiber } from "effect"
+import { Cause, Effect, Exit, Layer, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Aggregate from "../../src/Aggregate.ts"
 import { type Commit, isCommandFailed } from "../../src/AggregateHost.ts"
