@@ -63,6 +63,13 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return [{ title: "rivals", report: await run(commands, seed) }]
     }
   },
+  groups: {
+    about: "[GROUPS=100000] [SEED=1]  neighbours of every kind in one group, on a store with troubles",
+    run: async (groups = 100_000, seed = 1) => {
+      const { run } = await import("./soak/groups.ts")
+      return [{ title: "groups", report: await Effect.runPromise(run(groups, seed)) }]
+    }
+  },
   interruptions: {
     about: "[COMMANDS=1000000] [SEED=1]  callers that lose patience",
     run: async (commands = 1_000_000, seed = 1) => {

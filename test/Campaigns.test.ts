@@ -3,6 +3,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Groups from "../scripts/soak/groups.ts"
 import * as Interruptions from "../scripts/soak/interruptions.ts"
 import * as Rivals from "../scripts/soak/rivals.ts"
 
@@ -19,4 +20,12 @@ it.live("I17: of 20,000 commands whose callers lose patience each is answered on
   Effect.map(Interruptions.run(20_000, "1"), ({ answered, interrupted, problems, refused, rejected }) => {
     assert.deepStrictEqual(problems, [])
     for (const count of [answered, interrupted, refused, rejected]) assert.isAbove(count, 1_000)
+  }))
+
+it.live("I1: whatever becomes of the neighbours in 2,000 groups, each is told and writes what it would alone", () =>
+  Effect.map(Groups.run(2_000, 1), ({ problems, sentTogether, told, troubles }) => {
+    assert.deepStrictEqual(problems, [])
+    assert.isAbove(sentTogether, 2_000)
+    for (const tag of ["Done", "Short", "Died", "LimitExceeded", "CommandIdReused"]) assert.isAbove(told[tag]!, 500)
+    for (const count of Object.values(troubles)) assert.isAbove(count, 200)
   }))

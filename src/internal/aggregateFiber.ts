@@ -78,8 +78,6 @@ const handle = Effect.fnUntraced(function*(
   work: Work,
   { envelope, judged }: Extract<Halt, { readonly _tag: "Alone" }>
 ): Effect.fn.Return<void> {
-  envelope.stage = "begun"
-  work.running = envelope
   const folded = judged === undefined
     ? yield* Effect.result(CurrentState.read(self, resident, envelope))
     : Result.succeed(judged.folded)

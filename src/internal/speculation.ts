@@ -112,8 +112,11 @@ const isDecidable = (
   return !alone && (command === undefined || command.speculative || self.plain.has(command))
 }
 
+/** Out of the mailbox and running in one step: the fiber may be interrupted before it has come to the handling. */
 const alone = (work: Work, envelope: Envelope, judged: Judged | undefined): Halt => {
   Mailbox.take(work.mailbox)
+  envelope.stage = "begun"
+  work.running = envelope
   return { _tag: "Alone", envelope, judged }
 }
 

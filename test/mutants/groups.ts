@@ -150,15 +150,6 @@ export const groups: ReadonlyArray<Mutant> = [
   },
   {
     guarantee: "I7",
-    bug: "what is timed out stays in its batch",
-    file: "src/internal/speculation.ts",
-    find: "  if (isDecided) takeApart(work)\n",
-    replace: "",
-    test: "test/runtime/Speculation.test.ts",
-    title: "I7: a command that was decided ahead and not sent"
-  },
-  {
-    guarantee: "I7",
     bug: "what has left with a group is called waiting",
     file: "src/internal/commit.ts",
     find: "for (const { envelope } of batch.entries) envelope.stage = \"begun\"",
@@ -303,5 +294,61 @@ export const groups: ReadonlyArray<Mutant> = [
     replace: "      isSame",
     test: "test/runtime/Speculation.test.ts",
     title: "I1: what expects"
+  },
+  {
+    guarantee: "I1",
+    bug: "neighbours are given the defect of a store that dies for one of them",
+    file: "src/internal/groups.ts",
+    find: "if (group.length === 1 || Cause",
+    replace: "if (group.length === 1 || Cause.hasDies(exit.cause) || Cause",
+    test: "test/Campaigns.test.ts",
+    title: "I1:"
+  },
+  {
+    guarantee: "I1",
+    bug: "the answers of a group are given to their neighbours",
+    file: "src/internal/groups.ts",
+    find: "const status = statuses[index]",
+    replace: "const status = statuses[(index + 1) % statuses.length]",
+    test: "test/Campaigns.test.ts",
+    title: "I1:"
+  },
+  {
+    guarantee: "I17",
+    bug: "a command that is out of the mailbox and not yet handled is nowhere",
+    file: "src/internal/speculation.ts",
+    find: "  work.running = envelope\n",
+    replace: "  work.running = undefined\n",
+    test: "test/runtime/YieldPoints.test.ts",
+    title: "I17"
+  },
+  {
+    guarantee: "I7",
+    bug: "what has left with a group when the runtime stops is said to be not begun",
+    file: "src/internal/supervision.ts",
+    find: "  const begun = work.writing?.entries.map(({ envelope }) => envelope) ?? []",
+    replace:
+      "  const begun: Array<Envelope> = []\n  for (const { envelope } of work.writing?.entries ?? []) {\n    dismiss(self, resident, work, envelope, failure(new RuntimeStopping(where(resident.stream))))\n  }",
+    test: "test/runtime/YieldPoints.test.ts",
+    title: "I7"
+  },
+  {
+    guarantee: "I15",
+    bug: "a snapshot is made of what waits behind the commit",
+    file: "src/internal/commit.ts",
+    find: "    resident.folded = batch.tip\n",
+    replace: "    resident.folded = (resident.work?.forming ?? batch).tip\n",
+    test: "test/runtime/YieldPoints.test.ts",
+    title: "I15"
+  },
+  {
+    guarantee: "I5",
+    bug: "a receipt is kept for the first command of a batch alone",
+    file: "src/internal/batch.ts",
+    find: "for (const receipt of receipts) batch.receipts.push({ ...receipt, through })",
+    replace:
+      "for (const receipt of receipts) if (batch.receipts.length === 0) batch.receipts.push({ ...receipt, through })",
+    test: "test/runtime/YieldPoints.test.ts",
+    title: "I5"
   }
 ]

@@ -232,9 +232,9 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I5",
     bug: "memory looks at expectations before receipts",
     file: "src/memory/MemoryLog.ts",
-    find: "  if (receipts.length > 0) return { _tag: \"Duplicate\", receipts }\n  const write",
+    find: "  if (receipts.length > 0) return recognize",
     replace:
-      "  if (receipts.length > 0 && append.every(({ expected, stream }) => isMet(expected, versionOf(log, stream)))) {\n    return { _tag: \"Duplicate\", receipts }\n  }\n  const write",
+      "  if (receipts.length > 0 && append.every(({ expected, stream }) => isMet(expected, versionOf(log, stream)))) return recognize",
     test: "test/memory/Memory.test.ts",
     title: "I5:"
   },
@@ -242,8 +242,8 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I5",
     bug: "SQLite does not look for receipts",
     file: "src/sqlite/SqliteEventStore.ts",
-    find: "  if (receipts.length > 0) return { _tag: \"Duplicate\", receipts }\n",
-    replace: "  if (receipts.length > append.length) return { _tag: \"Duplicate\", receipts }\n",
+    find: "  if (receipts.length > 0) return recognize",
+    replace: "  if (receipts.length > append.length) return recognize",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I5:"
   },

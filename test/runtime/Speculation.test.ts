@@ -346,12 +346,15 @@ for (const [name, layer] of [["owns its log", watchedStores], ["others write to"
     `I4: a defect or a refusal on a state that came to nothing is not the answer, in a store that ${name}`,
     Effect.fnUntraced(function*() {
       const { next, overtakenBy } = yield* FaultyStore.FaultyStore
-      const { of } = yield* startLists()
+      const { decided, lists, of } = yield* startLists()
+      // From the first answer on it is known that this command's handler is no Effect.
+      yield* Effect.exit(lists.of("z").demand({ word: "x" }))
       const gate = yield* FaultyStore.gate
       yield* next("append", [gate.before, overtakenBy(foreignWords("x"))])
       const first = yield* fork(of().note({ word: "1" }))
       const demand = yield* fork(Effect.exit(of({ commandId: "d" }).demand({ word: "x" })))
       const behind = yield* fork(of().note({ word: "2" }))
+      assert.strictEqual(decided.at(-1), "demand x on 1")
       assert.isUndefined(demand.pollUnsafe())
       yield* gate.open
       assert.deepStrictEqual(yield* answerOf(first), ["x"])
