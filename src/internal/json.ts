@@ -44,12 +44,23 @@ const hasProtoKey = (parsed: unknown): boolean => {
  * level, and what is held in several places of a level is looked into once.
  */
 export const isDeeperThan = (levels: number, value: unknown): boolean => {
+  // Most payloads are one flat object.
+  if (levels > 0 && isFlat(value)) return false
   let level = new Set([value].filter(isNested))
   for (let left = levels; level.size > 0; left--) {
     if (left === 0) return true
     level = new Set([...level].flatMap((outer) => Object.values(outer)).filter(isNested))
   }
   return false
+}
+
+const isFlat = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return true
+  for (const key in value) {
+    const inner: unknown = (value as Record<string, unknown>)[key]
+    if (typeof inner === "object" && inner !== null) return false
+  }
+  return true
 }
 
 const isNested = (value: unknown): value is object => {
@@ -59,20 +70,32 @@ const isNested = (value: unknown): value is object => {
 }
 
 /** The same text for the same data, whatever the order in which its keys were set. `value` is JSON data. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner)
+export const canonical = (value: unknown): string => JSON.stringify(inOrder(value))
+
+const inOrder = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map(inOrder)
+  // Made from entries, so that a key named `__proto__` is one like any other.
+  return Object.fromEntries(
+    Object.keys(value).sort().map((key) => [key, inOrder((value as Record<string, unknown>)[key])])
+  )
+}
 
 /**
  * What canonical text does not tell of the data that it was made of: where numbers stand that are not finite, bigints,
  * symbols and dates. JSON has no words of its own for them, so codecs write them as texts. Empty for plain data.
  */
 export const unspoken = (value: unknown): string => {
+  if (isSpoken(value)) return ""
   const found: Array<string> = []
   collectUnspoken(value, [], found)
   return found.sort().join("\n")
+}
+
+/** The common case, told without a place being written down. */
+const isSpoken = (value: unknown): boolean => {
+  if (unspokenKind(value) !== undefined || value instanceof Map || value instanceof Set) return false
+  return typeof value !== "object" || value === null || Object.values(value).every(isSpoken)
 }
 
 const collectUnspoken = (value: unknown, place: ReadonlyArray<string>, found: Array<string>): void => {
