@@ -66,7 +66,7 @@ export class TroubledStore extends Context.Service<TroubledStore, {
       },
       sentTogether: () => together
     })
-    const store = EventStore.of({ ...inner, versionNow: undefined, append })
+    const store = EventStore.of({ ...inner, versionNow: undefined, appendNow: undefined, append })
     return Context.make(EventStore, store).pipe(Context.add(TroubledStore, controls))
   }))
 }

@@ -6,7 +6,7 @@ import { Cause, Effect, Exit } from "effect"
 import { OutcomeUnknown, RuntimeStopping } from "../AggregateHost.ts"
 import { serve, turn } from "./aggregateFiber.ts"
 import { elapsedMillis } from "./elapsed.ts"
-import { type Answer, type Envelope, failure } from "./envelope.ts"
+import { answer, type Envelope, failure } from "./envelope.ts"
 import { dismiss } from "./finish.ts"
 import * as Mailbox from "./mailbox.ts"
 import type { Registration } from "./registration.ts"
@@ -79,7 +79,8 @@ export const abandonAll = (self: Registration): void => {
 /** The runtime stops: what has begun may have been written, what waits was not begun. */
 const abandon = (self: Registration, resident: Resident.Resident, work: Resident.Work): void => {
   const names = where(resident.stream)
-  layDown(self, resident, work, failure(new OutcomeUnknown(names)))
+  const begun = layDown(self, resident, work)
+  for (const envelope of begun) answer(envelope, failure(new OutcomeUnknown(names)))
   const { mailbox } = work
   for (let next = Mailbox.take(mailbox); next !== undefined; next = Mailbox.take(mailbox)) {
     dismiss(self, resident, work, next, failure(new RuntimeStopping(names)))
@@ -100,17 +101,24 @@ const restart = (
   self.telemetry.restarted()
   resident.folded = undefined
   self.fork(Effect.logError(`The fiber of ${names.aggregate} ${names.id} ended in a defect`, cause))
-  layDown(self, resident, work, failure(new OutcomeUnknown(names)))
+  const begun = layDown(self, resident, work)
+  // First of all: whoever is answered may send again at once, and has to come after those who wait.
   if (resident.work === undefined && Mailbox.size(work.mailbox) > 0) start(self, resident, work.mailbox)
+  for (const envelope of begun) answer(envelope, failure(new OutcomeUnknown(names)))
 }
 
-/** Ends the work: what has begun is given this answer, what was decided ahead waits again. */
-const layDown = (self: Registration, resident: Resident.Resident, work: Resident.Work, given: Answer): void => {
+/** Ends the work: what was decided ahead waits again. What has begun is to be answered by whoever calls. */
+const layDown = (
+  self: Registration,
+  resident: Resident.Resident,
+  work: Resident.Work
+): ReadonlyArray<Envelope> => {
   const begun = work.writing?.entries.map(({ envelope }) => envelope) ?? []
   if (work.running?.stage === "begun") begun.push(work.running)
   work.running = undefined
   takeApart(work)
   if (resident.work === work) Resident.park(self.residents, resident, elapsedMillis(self.clock))
   resident.lingering = undefined
-  for (const envelope of begun) dismiss(self, resident, work, envelope, given)
+  for (const envelope of begun) Mailbox.forget(work.mailbox, envelope)
+  return begun
 }

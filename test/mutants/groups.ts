@@ -350,5 +350,15 @@ export const groups: ReadonlyArray<Mutant> = [
       "for (const receipt of receipts) if (batch.receipts.length === 0) batch.receipts.push({ ...receipt, through })",
     test: "test/runtime/YieldPoints.test.ts",
     title: "I5"
+  },
+  {
+    guarantee: "I17",
+    bug: "whoever is told of a defect and tries again takes the place of those who wait",
+    file: "src/internal/supervision.ts",
+    find: "  if (resident.work === undefined && Mailbox.size(work.mailbox) > 0) start(self, resident, work.mailbox)\n",
+    replace:
+      "  queueMicrotask(() => {\n    if (resident.work === undefined && Mailbox.size(work.mailbox) > 0) start(self, resident, work.mailbox)\n  })\n",
+    test: "test/runtime/Speculation.test.ts",
+    title: "I17:"
   }
 ]

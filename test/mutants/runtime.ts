@@ -164,8 +164,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I7",
     bug: "what a store dies of is the answer",
     file: "src/internal/supervision.ts",
-    find: "  layDown(self, resident, work, failure(new OutcomeUnknown(names)))\n  if (resident",
-    replace: "  layDown(self, resident, work, Exit.failCause(cause))\n  if (resident",
+    find: "  for (const envelope of begun) answer(envelope, failure(new OutcomeUnknown(names)))\n}",
+    replace: "  for (const envelope of begun) answer(envelope, Exit.failCause(cause))\n}",
     test: "test/runtime/Certainty.test.ts",
     title: "I7: does not know"
   },
@@ -173,8 +173,8 @@ export const runtime: ReadonlyArray<Mutant> = [
     guarantee: "I7",
     bug: "a command that is begun when the runtime stops is said to be not begun",
     file: "src/internal/supervision.ts",
-    find: "  layDown(self, resident, work, failure(new OutcomeUnknown(names)))\n  const",
-    replace: "  layDown(self, resident, work, failure(new RuntimeStopping(names)))\n  const",
+    find: "  for (const envelope of begun) answer(envelope, failure(new OutcomeUnknown(names)))\n  const",
+    replace: "  for (const envelope of begun) answer(envelope, failure(new RuntimeStopping(names)))\n  const",
     test: "test/runtime/Drain.test.ts",
     title: "I7:"
   },

@@ -259,6 +259,23 @@ it.effect(
 )
 
 it.effect(
+  "I17: what was decided on a commit is not forgotten when the store dies of that, and its caller tries again at once",
+  Effect.fnUntraced(function*() {
+    const { next } = yield* FaultyStore.FaultyStore
+    const { of } = yield* startLists()
+    const gate = yield* FaultyStore.gate
+    yield* next("append", [gate.before, () => Effect.die("a bug of the adapter")])
+    const retried = Effect.retry(of({ commandId: "c1" }).note({ word: "1" }), { times: 1 })
+    const first = yield* fork(retried)
+    const second = yield* fork(of().note({ word: "2" }))
+    const third = yield* fork(of().note({ word: "3" }))
+    yield* gate.open
+    assert.deepStrictEqual(yield* answersOf([second, third, first]), [[], ["2"], ["2", "3"]])
+    assert.deepStrictEqual(yield* wordsIn("a"), ["2", "3", "1"])
+  }, Effect.provide(watchedStores))
+)
+
+it.effect(
   "I7: nothing that was decided on a lost append leaves before that is settled, and then it need not be decided again",
   Effect.fnUntraced(function*() {
     const { always, heal } = yield* FaultyStore.FaultyStore

@@ -85,6 +85,7 @@ const watched = (stores: Stores, run: Run): Stores => {
   const snapshots = Context.get(stores, SnapshotStore)
   return Context.make(EventStore, {
     ...events,
+    appendNow: undefined,
     append: (group) => call(events.append(group)),
     readStream: (stream, range) => call(events.readStream(stream, range)),
     receipt: (stream, commandId) => call(events.receipt(stream, commandId))
