@@ -10,6 +10,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: [source, ...defaultServerConditions], externalConditions: [source] } },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    globalSetup: ["test/postgres/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

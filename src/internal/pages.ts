@@ -23,7 +23,7 @@ export const isUnfiltered = (filter: LogFilter | undefined): boolean =>
   filter?.tenants === undefined && filter?.categories === undefined && filter?.types === undefined
 
 /** How many positions a filtered read looks at, at most: what it answers is progress even if nothing matched. */
-const scannedMax = 10_000
+export const scannedMax = 10_000
 
 /** How far one read goes when the log ends at `head`. */
 export const reach = (filter: LogFilter | undefined, after: number, head: number): number =>
@@ -41,7 +41,8 @@ export const page = (
 /** Positions begin at 1, so whoever begins before that begins with the first one. */
 export const begin = (after: Position): Position => laterOf(after, 0n)
 
-const auditedMax = 100_000n
+/** How many positions one audit counts, at most. */
+export const auditedMax = 100_000n
 
 /** How far one audit goes when the log ends at `head`. */
 export const auditReach = (after: Position, head: Position): Position =>

@@ -1,0 +1,55 @@
+/**
+ * All stores in one schema of a PostgreSQL database: durable, for any number of workers on any number of machines.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { EventStore, type StoreUnavailable } from "../EventStore.ts"
+import { SnapshotStore } from "../SnapshotStore.ts"
+import * as PostgresClient from "./PostgresClient.ts"
+import * as PostgresEventStore from "./PostgresEventStore.ts"
+import * as PostgresMigrations from "./PostgresMigrations.ts"
+import * as PostgresSnapshotStore from "./PostgresSnapshotStore.ts"
+import * as PostgresStatements from "./PostgresStatements.ts"
+
+/** Which database and schema, and how to use it. */
+export type Options = PostgresClient.Options
+
+/**
+ * The stores in a schema, which is made and brought up to date when the Layer is built, unless `migrate` is false.
+ * Beside the stores it gives a `SqlClient` with connections of its own, for an application's own tables.
+ *
+ * `StoreUnavailable`: the database cannot be reached, does not admit the user, or its schema is not one that this build
+ * can work with.
+ *
+ * @example
+ * ```ts no-run
+ * import { Config, Effect, Layer } from "effect"
+ * import { EventStore } from "varve/EventStore"
+ * import * as Postgres from "varve/postgres/Postgres"
+ *
+ * const Live = Layer.unwrap(
+ *   Effect.map(Config.Redacted("DATABASE_URL"), (url) => Postgres.layer({ url, schema: "orders" }))
+ * )
+ * const head = Effect.flatMap(EventStore, (store) => store.head)
+ *
+ * await Effect.runPromise(Effect.provide(head, Live)) // => 0n
+ * ```
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<EventStore | SnapshotStore | SqlClient.SqlClient | PgClient.PgClient, StoreUnavailable> =>
+  stores(options).pipe(Layer.provide(PostgresClient.layer(options)))
+
+const stores = ({ migrate = true }: Options) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const client = yield* PostgresClient.PostgresClient
+    const prepare = migrate ? PostgresMigrations.run : PostgresMigrations.requireUsable
+    yield* Effect.provideService(prepare(client.schema), SqlClient.SqlClient, client.sql)
+    const statements = PostgresStatements.make(client.schema)
+    return Context.make(EventStore, yield* PostgresEventStore.make(client, statements)).pipe(
+      Context.add(SnapshotStore, PostgresSnapshotStore.make(client, statements)),
+      Context.add(SqlClient.SqlClient, client.sql),
+      Context.add(PgClient.PgClient, client.sql)
+    )
+  }))

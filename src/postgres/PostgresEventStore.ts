@@ -1,0 +1,148 @@
+/**
+ * The log in PostgreSQL. A group of appends is one call of the server's function, so everything is decided and written
+ * where the data is; a page is one statement, so it is of one moment.
+ */
+import { Effect, type Scope } from "effect"
+import { defaultTenant } from "../Event.ts"
+import {
+  type Append,
+  AppendLost,
+  EventStore,
+  LogGap,
+  type LogRange,
+  type Receipt,
+  StoreUnavailable,
+  type StreamSummary
+} from "../EventStore.ts"
+import { refusals } from "../internal/appends.ts"
+import * as Pages from "../internal/pages.ts"
+import { untyped } from "../internal/types.ts"
+import * as PgTypes from "@effect/sql-pg/PgTypes"
+import * as Appends from "./PostgresAppends.ts"
+import type { PostgresClient } from "./PostgresClient.ts"
+import * as PostgresGrowth from "./PostgresGrowth.ts"
+import * as Rows from "./PostgresRows.ts"
+import type { PostgresStatements } from "./PostgresStatements.ts"
+
+/** The event store over a schema that is up to date. */
+export const make = Effect.fnUntraced(function*(
+  client: PostgresClient["Service"],
+  statements: PostgresStatements
+): Effect.fn.Return<EventStore["Service"], StoreUnavailable, Scope.Scope> {
+  const { read } = client
+  const head = Effect.map(read(statements.head, []), ([row]) => row === undefined ? 0n : untyped<bigint>(row[0]))
+  const growth = yield* PostgresGrowth.make(client, head)
+  const [identity] = yield* read(statements.storeId, [])
+
+  const readAll: EventStore["Service"]["readAll"] = (range) =>
+    Effect.flatMap(logPage(client, statements, range), (page) => Pages.assertDense(range, page))
+
+  return EventStore.of({
+    storeId: untyped<string>(identity![0]),
+    versionNow: undefined,
+    append: makeAppend(client, statements, growth),
+    readStream: (stream, { after = 0, direction = "forwards", limit, to } = {}) => {
+      const statement = direction === "forwards" ? statements.readStream : statements.readStreamBackwards
+      const bounds = [Rows.version(after), Rows.version(to), Rows.limit(Pages.pageLimit(limit))]
+      return Effect.map(read(statement, [...Rows.key(stream), ...bounds]), (rows) => Rows.streamPage(stream, rows))
+    },
+    readAll,
+    follow: Pages.follow(readAll, growth.awaitMore),
+    receipt: (stream, commandId) =>
+      Effect.map(
+        read(statements.receipt, [PgTypes.uuid(Appends.receiptKey(stream, commandId))]),
+        ([row]) => row && { stream, commandId, ...receiptOf(untyped(row)) }
+      ),
+    head,
+    streams: ({ after = "", category, limit = 100, tenant = defaultTenant }) => {
+      const page = [Rows.bound(after), Rows.limit(Pages.pageLimit(limit))]
+      return Effect.map(
+        read(statements.streams, [Rows.name(tenant), Rows.name(category), ...page]),
+        (rows) => rows.map((row) => summaryOf(tenant, category, untyped(row)))
+      )
+    },
+    audit: (after) =>
+      Effect.flatMap(read(statements.countLog, [Rows.position(after)]), ([row]) => {
+        const [position, count] = row === undefined ? [0n, 0n] : untyped<readonly [bigint, bigint]>(row)
+        const to = Pages.auditReach(after, position)
+        return count === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))
+      }),
+    pruneReceipts: ({ beforeMillis, limit }) =>
+      Effect.mapBoth(
+        client.write(statements.pruneReceipts, [Rows.time(beforeMillis), Rows.limit(Math.max(0, limit))]),
+        {
+          onFailure: ({ detail }) => new StoreUnavailable({ operation: "pruneReceipts", detail }),
+          onSuccess: ({ length }) => length
+        }
+      )
+  })
+})
+
+const makeAppend = (
+  client: PostgresClient["Service"],
+  statements: PostgresStatements,
+  growth: PostgresGrowth.PostgresGrowth
+): EventStore["Service"]["append"] =>
+(group) =>
+  Effect.suspend(() => {
+    const refused = refusals(group)
+    const admitted = group.filter((_, index) => refused[index] === undefined)
+    if (admitted.length === 0) return Effect.succeed(refused.map((status) => status!))
+    const encoded = Appends.encode(admitted)
+    const isCheck = admitted.every(isOnlyChecking)
+    const sent = isCheck
+      ? client.read(statements.append, encoded.parameters)
+      : Effect.ensuring(
+        Effect.mapError(client.write(statements.append, encoded.parameters), toAppendError),
+        // The log may have grown also when nobody answered, or when the caller did not stay to hear of it.
+        Effect.sync(growth.wake)
+      )
+    return Effect.map(sent, ([row]) => {
+      const statuses = Appends.statusesOf(admitted, encoded, row!)
+      let next = 0
+      return refused.map((status) => status ?? statuses[next++]!)
+    })
+  })
+
+/** Neither events nor receipts: looking is enough, and any connection may. */
+const isOnlyChecking = (append: Append): boolean =>
+  append.every(({ events, receipts }) => events.length === 0 && receipts.length === 0)
+
+const toAppendError = ({ certain, detail }: { readonly certain: boolean; readonly detail: string }) =>
+  certain ? new StoreUnavailable({ operation: "append", detail }) : new AppendLost({ detail })
+
+const logPage = ({ read }: PostgresClient["Service"], statements: PostgresStatements, range: LogRange) => {
+  const { after, filter } = range
+  const limit = Pages.pageLimit(range.limit)
+  const bounds = [Rows.position(after), Rows.limit(limit)]
+  const rows = filter === undefined || Pages.isUnfiltered(filter)
+    ? read(statements.readLog, bounds)
+    : read(statements.readLogFiltered, [
+      ...bounds,
+      Rows.names(filter.tenants),
+      Rows.names(filter.categories),
+      Rows.names(filter.types)
+    ])
+  return Effect.map(rows, (found) => {
+    const { events, head } = Rows.logEvents(found)
+    const to = Pages.reach(filter, Number(after), Number(head))
+    return Pages.page(events, { after, to, head: Number(head), limit })
+  })
+}
+
+const receiptOf = (
+  [version, position, hash, outcome]: readonly [number, bigint | null, string, string]
+): Omit<Receipt, "stream" | "commandId"> => ({ hash, version, position: position ?? undefined, outcome })
+
+const summaryOf = (
+  tenant: string,
+  category: string,
+  [id, version, createdAt, updatedAt]: readonly [string, number, Date, Date]
+): StreamSummary => ({
+  tenant,
+  category,
+  id,
+  version,
+  createdAtMillis: createdAt.getTime(),
+  updatedAtMillis: updatedAt.getTime()
+})

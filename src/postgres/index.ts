@@ -1,0 +1,4 @@
+/**
+ * The room of the stores in PostgreSQL: `import { Postgres } from "varve/postgres"`. Nobody in here imports it.
+ */
+export * as Postgres from "./Postgres.ts"

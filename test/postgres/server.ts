@@ -1,0 +1,47 @@
+/**
+ * The PostgreSQL that the tests share, and schemas on it: each in a schema of its own, which is dropped with the scope.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Reactivity } from "effect/reactivity"
+import { inject } from "vitest"
+import * as Server from "../../scripts/postgres.ts"
+import { EventStore } from "../../src/EventStore.ts"
+import * as Postgres from "../../src/postgres/Postgres.ts"
+import { inRealTime } from "../../src/postgres/PostgresClient.ts"
+import { SnapshotStore } from "../../src/SnapshotStore.ts"
+
+const shared = inject("postgres")
+const found = "missing" in shared ? shared : await Server.whenReady(shared)
+
+/** Why there is no server, and what to do about it; undefined if there is one. */
+export const missing = "missing" in found ? found.missing : undefined
+
+/** The server's URL. */
+export const url = "url" in found ? found.url : ""
+
+/** A connection of its own, as another process would have it: it knows nothing of Varve. */
+export const stranger = inRealTime(PgClient.makeClient({ url: Redacted.make(url) })).pipe(
+  Effect.provide(Reactivity.layer)
+)
+
+/** The name of a schema that does not exist yet, and is dropped with the scope. */
+export const freshSchema = Effect.acquireRelease(
+  Effect.sync(() => `test_${SecureRandom.uuidV4Unsafe().replaceAll("-", "").slice(0, 30)}`),
+  (schema) =>
+    Effect.flatMap(stranger, (sql) => sql`SET client_min_messages = error; `.unprepared.pipe(
+      Effect.andThen(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`)
+    )).pipe(Effect.scoped, Effect.orDie)
+)
+
+/** The stores in a schema of their own. */
+export const layerFresh = Layer.unwrap(Effect.map(freshSchema, (schema) => Postgres.layer({ url, schema })))
+
+/** Opens a schema until the scope closes: connections of its own each time, as another worker has them. */
+export const open = (options: Partial<Postgres.Options>) =>
+  Effect.map(Layer.build(Postgres.layer({ url, ...options })), (context) => ({
+    events: Context.get(context, EventStore),
+    snapshots: Context.get(context, SnapshotStore),
+    sql: Context.get(context, PgClient.PgClient)
+  }))
