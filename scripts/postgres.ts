@@ -117,7 +117,9 @@ const cacheFolder = (): string => {
   const uid = process.getuid?.() ?? 0
   const folder = join(tmpdir(), `varve-postgres-${uid}`)
   mkdirSync(folder, { recursive: true, mode: 0o755 })
-  if (process.getuid !== undefined && statSync(folder).uid !== uid) throw new Error(`${folder} belongs to somebody else`)
+  if (process.getuid !== undefined && statSync(folder).uid !== uid) {
+    throw new Error(`${folder} belongs to somebody else`)
+  }
   return folder
 }
 

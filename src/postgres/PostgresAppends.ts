@@ -3,12 +3,12 @@
  */
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Result } from "effect"
-import { hash } from "node:crypto"
 import type { StreamId } from "../Event.ts"
 import type { Append, NewReceipt, Receipt, Status, Write, Written } from "../EventStore.ts"
 import { isMet, looked, storedAfter } from "../internal/appends.ts"
 import { untyped } from "../internal/types.ts"
 import type { Row } from "./PostgresClient.ts"
+import { receiptKeyOf } from "./PostgresRows.ts"
 
 const columns = {
   tenants: PgTypes.OID.text,
@@ -110,7 +110,7 @@ const addWrite = (into: Columns, append: number, write: Write): void => {
 
 const addReceipt = (into: Columns, stream: StreamId, receipt: NewReceipt): void => {
   into.receiptWrite.push(into.tenants.length)
-  into.receiptKey.push(receiptKey(stream, receipt.commandId))
+  into.receiptKey.push(receiptKeyOf(stream, receipt.commandId))
   into.receiptEvents.push(receipt.events)
   into.receiptThrough.push(receipt.through)
   into.receiptHash.push(receipt.hash)
@@ -118,27 +118,13 @@ const addReceipt = (into: Columns, stream: StreamId, receipt: NewReceipt): void 
 }
 
 /** The largest version that a column holds but one: the function asks for the one after it. */
-export const versionMax = 2_147_483_646
+const versionMax = 2_147_483_646
 
 /** No stream is as long as what does not fit. */
 const codeOf = (expected: Write["expected"]): number => {
   if (expected === "any") return -1
   if (expected === "exists") return -2
   return Math.min(looked(expected)!, versionMax)
-}
-
-const timeOrdered = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
-
-/**
- * What a receipt is found by: 16 bytes of stream and command id. Where the id tells its time, that comes first, so that
- * what was left together stands together in the index, and is cold together.
- */
-export const receiptKey = ({ category, id, tenant }: StreamId, commandId: string): string => {
-  // No name that is admitted holds a NUL, so this is one text for one command.
-  const digest = hash("sha256", `${tenant}\0${category}\0${id}\0${commandId}`)
-  const [, high = "", low = ""] = timeOrdered.exec(commandId) ?? []
-  const hex = `${high}${low}${digest}`
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
 }
 
 /** The function's answer; see there. */
@@ -174,25 +160,42 @@ const answerOf = (row: Row): Answer => {
 /** What became of each append. */
 export const statusesOf = (group: ReadonlyArray<Append>, { owners }: Encoded, row: Row): ReadonlyArray<Status> => {
   const answer = answerOf(row)
-  const cursor = { position: answer.base, write: 0, receipt: 0 }
+  const cursor: Cursor = { position: answer.base, write: 0, receipt: 0 }
   return group.map((append) => {
-    const { receipt, write } = cursor
+    const status = statusOf(append, answer, owners, cursor)
     cursor.write += append.length
     for (const { receipts } of append) cursor.receipt += receipts.length
-    switch (answer.status?.[write] ?? "ok") {
-      case "ok":
-        return { _tag: "Committed", writes: append.map((one, index) => written(one, answer, write + index, cursor)) }
-      case "known":
-        return { _tag: "Committed", writes: append.map((one, index) => writtenBefore(one, answer, write + index)) }
-      case "duplicate":
-        return { _tag: "Duplicate", receipts: receiptsOf(answer, owners, receipt, cursor.receipt) }
-      case "conflict":
-        return conflictOf(append, answer, write)
-    }
+    return status
   })
 }
 
-const written = ({ events, expected }: Write, { current, status }: Answer, index: number, cursor: { position: bigint }): Written => {
+/** How far the columns have been read: the end of the log, and what was before, writes and receipts. */
+interface Cursor {
+  position: bigint
+  write: number
+  receipt: number
+}
+
+const statusOf = (append: Append, answer: Answer, owners: ReadonlyArray<Owner>, cursor: Cursor): Status => {
+  const from = cursor.write
+  switch (answer.status?.[from] ?? "ok") {
+    case "ok":
+      return { _tag: "Committed", writes: append.map((write, index) => written(write, answer, from + index, cursor)) }
+    case "known":
+      return { _tag: "Committed", writes: append.map((write, index) => writtenBefore(write, answer, from + index)) }
+    case "duplicate":
+      return { _tag: "Duplicate", receipts: receiptsOf(append, answer, owners, cursor.receipt) }
+    case "conflict":
+      return conflictOf(append, answer, from)
+  }
+}
+
+const written = (
+  { events, expected }: Write,
+  { current, status }: Answer,
+  index: number,
+  cursor: { position: bigint }
+): Written => {
   const before = status === null ? looked(expected)! : current[index]!
   cursor.position += BigInt(events.length)
   return { version: before + events.length, position: events.length === 0 ? undefined : cursor.position }
@@ -204,15 +207,17 @@ const writtenBefore = ({ events, expected }: Write, { current, last }: Answer, i
     : { version: current[index]!, position: last[index]! }
 
 const receiptsOf = (
+  append: Append,
   { found }: Answer,
   owners: ReadonlyArray<Owner>,
-  from: number,
-  to: number
-): ReadonlyArray<Receipt> =>
-  owners.slice(from, to).flatMap(({ commandId, stream: { category, id, tenant } }, index) => {
+  from: number
+): ReadonlyArray<Receipt> => {
+  const to = append.reduce((end, { receipts }) => end + receipts.length, from)
+  return owners.slice(from, to).flatMap(({ commandId, stream: { category, id, tenant } }, index) => {
     const receipt = found.get(from + index)
     return receipt === undefined ? [] : [{ stream: { tenant, category, id }, commandId, ...receipt }]
   })
+}
 
 const conflictOf = (append: Append, { current }: Answer, write: number): Status => {
   const unmet = append.findIndex(({ expected }, index) => !isMet(expected, current[write + index]!))

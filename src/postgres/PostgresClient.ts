@@ -47,7 +47,10 @@ export class PostgresClient extends Context.Service<PostgresClient, {
   readonly schema: string
   readonly sql: PgClient.PgClient
   /** Runs a statement on the connection for writing. What is sent from there is carried out in that order. */
-  readonly write: (statement: Statement, parameters: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, Failed>
+  readonly write: (
+    statement: Statement,
+    parameters: ReadonlyArray<unknown>
+  ) => Effect.Effect<ReadonlyArray<Row>, Failed>
   /** Runs a statement that only reads. */
   readonly read: (
     statement: Statement,
@@ -66,7 +69,7 @@ const schemaPattern = /^[a-z_][a-z0-9_]{0,39}$/
  *
  * `StoreUnavailable`: the schema's name or the URL is not one.
  */
-export const make = Effect.fnUntraced(function*(
+const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<PostgresClient["Service"], StoreUnavailable, Scope.Scope | Reactivity.Reactivity> {
   const { behindPooler = false, readConnections = 4, schema = "varve" } = options
@@ -181,7 +184,7 @@ const details: ReadonlyMap<string, string> = new Map([
 ])
 
 /** What failed, in plain words. */
-export const detailOf = ({ reason }: SqlError.SqlError): string => {
+const detailOf = ({ reason }: SqlError.SqlError): string => {
   const { code, isServer } = codeOf(reason.cause)
   if (code !== undefined) {
     return details.get(code) ?? (isServer ? `the server refused with code ${code}` : `the network failed with ${code}`)

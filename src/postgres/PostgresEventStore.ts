@@ -17,7 +17,6 @@ import {
 import { refusals } from "../internal/appends.ts"
 import * as Pages from "../internal/pages.ts"
 import { untyped } from "../internal/types.ts"
-import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Appends from "./PostgresAppends.ts"
 import type { PostgresClient } from "./PostgresClient.ts"
 import * as PostgresGrowth from "./PostgresGrowth.ts"
@@ -49,10 +48,10 @@ export const make = Effect.fnUntraced(function*(
     readAll,
     follow: Pages.follow(readAll, growth.awaitMore),
     receipt: (stream, commandId) =>
-      Effect.map(
-        read(statements.receipt, [PgTypes.uuid(Appends.receiptKey(stream, commandId))]),
-        ([row]) => row && { stream, commandId, ...receiptOf(untyped(row)) }
-      ),
+      Effect.map(read(statements.receipt, [Rows.receiptKey(stream, commandId)]), ([row]) => {
+        const { category, id, tenant } = stream
+        return row && { stream: { tenant, category, id }, commandId, ...receiptOf(untyped(row)) }
+      }),
     head,
     streams: ({ after = "", category, limit = 100, tenant = defaultTenant }) => {
       const page = [Rows.bound(after), Rows.limit(Pages.pageLimit(limit))]

@@ -79,7 +79,21 @@ BEGIN
     LEFT JOIN (SELECT e.position, e.recorded_at FROM "${schema}".events e ORDER BY e.position DESC LIMIT 1) head ON true;
 
   IF all_ok THEN
-    IF receipt_count > 0 THEN
+${insertAll(schema)}
+  ELSE
+${decide(schema)}
+
+${insertOk(schema)}
+  END IF;
+
+  IF written > 0 THEN
+    PERFORM pg_notify('${channelOf(schema)}', (base + written)::text);
+  END IF;
+END $$`
+
+/** Everything was expected as it is: no sorting, and no answer but where the log ended. */
+const insertAll = (schema: string): string =>
+  `    IF receipt_count > 0 THEN
       INSERT INTO "${schema}".receipts (command_key, version, position, recorded_at, hash, outcome)
         SELECT r.key, w.expected + r.through, CASE WHEN r.events > 0 THEN base + w.before + r.through END, written_at,
                r.hash, r.outcome
@@ -96,9 +110,11 @@ BEGIN
                WITH ORDINALITY e(write, step, type, schema, id, data, metadata, n)
         JOIN unnest(tenants, categories, stream_ids, expected)
                WITH ORDINALITY w(tenant, category, stream_id, expected, write) ON w.write = e.write;
-    END IF;
-  ELSE
-    SELECT array_agg(${nextOf(schema, "w")} ORDER BY w.write)
+    END IF;`
+
+/** What becomes of each write. */
+const decide = (schema: string): string =>
+  `    SELECT array_agg(${nextOf(schema, "w")} ORDER BY w.write)
       INTO current
       FROM unnest(tenants, categories, stream_ids) WITH ORDINALITY w(tenant, category, stream_id, write);
 
@@ -138,9 +154,11 @@ BEGIN
     SELECT array_agg(coalesce((SELECT e.version FROM "${schema}".events e WHERE e.position = w.last LIMIT 1), w.current)
                      ORDER BY w.write)
       INTO current
-      FROM unnest(last, current) WITH ORDINALITY w(last, current, write);
+      FROM unnest(last, current) WITH ORDINALITY w(last, current, write);`
 
-    INSERT INTO "${schema}".events
+/** What is in order is written, close up. */
+const insertOk = (schema: string): string =>
+  `    INSERT INTO "${schema}".events
       (position, tenant, category, stream_id, version, type, schema_version, event_id, recorded_at, data, metadata)
       SELECT base + row_number() OVER (ORDER BY e.n), w.tenant, w.category, w.stream_id, w.current + e.step, e.type,
              e.schema, e.id, written_at, e.data::json, e.metadata::json
@@ -158,13 +176,7 @@ BEGIN
              r(write, key, events, through, hash, outcome)
       JOIN (SELECT w.*, sum(w.count) OVER (ORDER BY w.write) - w.count AS before
             FROM unnest(current, counts, status) WITH ORDINALITY w(current, count, status, write)
-            WHERE w.status = 'ok') w ON w.write = r.write;
-  END IF;
-
-  IF written > 0 THEN
-    PERFORM pg_notify('${channelOf(schema)}', (base + written)::text);
-  END IF;
-END $$`
+            WHERE w.status = 'ok') w ON w.write = r.write;`
 
 /** Where the server tells that the log has grown. */
 export const channelOf = (schema: string): string => `varve_${schema}`

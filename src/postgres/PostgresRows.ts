@@ -3,6 +3,7 @@
  */
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Result } from "effect"
+import { hash } from "node:crypto"
 import type { Position, Stored, StreamId, Version } from "../Event.ts"
 import type { StreamPage } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
@@ -46,6 +47,30 @@ const millisMax = 8.64e15
 export const time = (millis: number): PgTypes.Parameter =>
   PgTypes.timestamptz(Math.ceil(Math.max(0, Math.min(millis, millisMax))))
 
+// ── Receipts
+
+const timeOrdered = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+
+/**
+ * What a receipt is found by: 16 bytes of stream and command id. Where the id tells its time, that comes first, so that
+ * what was left together stands together in the index, and is cold together.
+ */
+export const receiptKeyOf = ({ category, id, tenant }: StreamId, commandId: string): string => {
+  // No name that is admitted holds a NUL, so this is one text for one command.
+  const digest = hash("sha256", `${tenant}\0${category}\0${id}\0${commandId}`)
+  const [, high = "", low = ""] = timeOrdered.exec(commandId) ?? []
+  const hex = `${high}${low}${digest}`
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+}
+
+/** A receipt to look for. */
+export const receiptKey = (stream: StreamId, commandId: string): PgTypes.Parameter =>
+  PgTypes.uuid(
+    [stream.tenant, stream.category, stream.id, commandId].every(isName) ? receiptKeyOf(stream, commandId) : null
+  )
+
+// ── Rows
+
 /** The columns of an event, as the statements name them. */
 type EventColumns = readonly [
   version: Version,
@@ -65,7 +90,9 @@ const event = ({ category, id, tenant }: StreamId, columns: EventColumns): Store
 }
 
 /** The rows of `readLog`: where the log ends, and the events that were found. */
-export const logEvents = (rows: ReadonlyArray<Row>): { readonly head: Position; readonly events: ReadonlyArray<Stored> } => {
+export const logEvents = (
+  rows: ReadonlyArray<Row>
+): { readonly head: Position; readonly events: ReadonlyArray<Stored> } => {
   const events: Array<Stored> = []
   for (const row of rows) {
     const [, position, tenant, category, id, ...columns] = untyped<LogRow>(row)

@@ -72,7 +72,9 @@ SELECT * FROM (SELECT ${eventRows} FROM ${s}.events e
 }
 
 const readingLog = (s: string) => {
-  const events = `SELECT h.position AS head, e.* FROM (SELECT coalesce((SELECT position FROM (${headOf(s)}) h), 0) AS position) h
+  const events = `SELECT h.position AS head, e.* FROM (SELECT coalesce((SELECT position FROM (${
+    headOf(s)
+  }) h), 0) AS position) h
 LEFT JOIN LATERAL (SELECT e.position AS place, e.tenant, e.category, e.stream_id, ${eventRows} FROM ${s}.events e`
   const end = "ORDER BY e.position LIMIT $2) e ON true ORDER BY e.place"
   // From one id to the next by the key: the cost is that of the streams listed, not of their events.

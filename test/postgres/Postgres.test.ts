@@ -3,7 +3,9 @@
  */
 import * as EventStoreSuite from "../../src/testing/EventStoreSuite.ts"
 import * as SnapshotStoreSuite from "../../src/testing/SnapshotStoreSuite.ts"
-import { layerFresh } from "./server.ts"
+import { layerFresh, onPostgres } from "./server.ts"
 
-EventStoreSuite.suite("PostgreSQL", layerFresh)
-SnapshotStoreSuite.suite("PostgreSQL", layerFresh)
+onPostgres(() => {
+  EventStoreSuite.suite("PostgreSQL", layerFresh)
+  SnapshotStoreSuite.suite("PostgreSQL", layerFresh)
+})

@@ -5,7 +5,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Reactivity } from "effect/reactivity"
-import { inject } from "vitest"
+import { inject, it } from "vitest"
 import * as Server from "../../scripts/postgres.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
@@ -15,8 +15,11 @@ import { SnapshotStore } from "../../src/SnapshotStore.ts"
 const shared = inject("postgres")
 const found = "missing" in shared ? shared : await Server.whenReady(shared)
 
-/** Why there is no server, and what to do about it; undefined if there is one. */
-export const missing = "missing" in found ? found.missing : undefined
+/** Declares tests where there is a server. Where there is none, one says why, and what to do about it. */
+export const onPostgres = (declare: () => void): void => {
+  if ("missing" in found) it("PostgreSQL", ({ skip }) => skip(found.missing))
+  else declare()
+}
 
 /** The server's URL. */
 export const url = "url" in found ? found.url : ""
@@ -30,9 +33,10 @@ export const stranger = inRealTime(PgClient.makeClient({ url: Redacted.make(url)
 export const freshSchema = Effect.acquireRelease(
   Effect.sync(() => `test_${SecureRandom.uuidV4Unsafe().replaceAll("-", "").slice(0, 30)}`),
   (schema) =>
-    Effect.flatMap(stranger, (sql) => sql`SET client_min_messages = error; `.unprepared.pipe(
-      Effect.andThen(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`)
-    )).pipe(Effect.scoped, Effect.orDie)
+    Effect.flatMap(stranger, (sql) =>
+      sql`SET client_min_messages = error`.pipe(
+        Effect.andThen(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`)
+      )).pipe(Effect.scoped, Effect.orDie)
 )
 
 /** The stores in a schema of their own. */

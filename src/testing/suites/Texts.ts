@@ -191,9 +191,11 @@ export const guarantees: Guarantees<EventStore> = {
       store.streams({ category: stream.category }),
       Sample.appendGroup([write])
     ])
-    const first = Sample.describe(yield* reads)
+    // A store with a clock of its own says another time each time.
+    const told = Effect.map(reads, (found) => Sample.describe(found).replaceAll(/"readAtMillis":\d+/g, ""))
+    const first = yield* told
     for (const found of yield* reads) spoil(found)
-    strictEqual(Sample.describe(yield* reads), first)
+    strictEqual(yield* told, first)
   }),
 
   "what a writer does to what it gave changes nothing in the log": Effect.gen(function*() {
