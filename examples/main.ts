@@ -55,8 +55,7 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
   })
   return yield* Effect.gen(function*() {
     const position = yield* (yield* EventStore).head
-    const where = choice.store === "sqlite" ? choice.url : "memory"
-    yield* status.say(`Orders on ${where}, from position ${count(position)} on. Ctrl-C drains and stops.`)
+    yield* status.say(`Orders on ${Store.placeOf(choice)}, from position ${count(position)} on. Ctrl-C drains and stops.`)
     return yield* Effect.onInterrupt(working(position), () => Effect.ignore(farewell))
   }).pipe(Effect.provide(Store.layer(choice)))
 })

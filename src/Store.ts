@@ -2,19 +2,20 @@
  * Which store: chosen by name, from flags or from the environment, for programs that leave the choice to whoever runs
  * them.
  */
-import { Config, Effect, Layer, Option, Schema } from "effect"
-import type { EventStore, StoreUnavailable } from "./EventStore.ts"
+import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { type EventStore, StoreUnavailable } from "./EventStore.ts"
 import * as Memory from "./memory/Memory.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Sqlite from "./sqlite/Sqlite.ts"
 
 /** The stores there are, by the names that are allowed. */
-export const names = ["memory", "sqlite"] as const
+export const names = ["memory", "sqlite", "postgres"] as const
 
 /** A store, and where it is: `url` is the file of sqlite. */
 export type Choice =
   | { readonly store: "memory" }
   | { readonly store: "sqlite"; readonly url: string }
+  | { readonly store: "postgres"; readonly url: Redacted.Redacted; readonly schema: string | undefined }
 
 /** The choice of a store is unknown or incomplete; `problem` names what is allowed. */
 export class StoreNotChosen extends Schema.TaggedError<StoreNotChosen>()("StoreNotChosen", {
@@ -29,6 +30,8 @@ export class StoreNotChosen extends Schema.TaggedError<StoreNotChosen>()("StoreN
 export interface Given {
   readonly store: Option.Option<string>
   readonly url: Option.Option<string>
+  /** Where PostgreSQL is, if no URL is given and it is chosen. */
+  readonly postgresUrl?: Option.Option<string> | undefined
 }
 
 /**
@@ -46,7 +49,7 @@ export interface Given {
  * await Effect.runPromise(Effect.map(missing, ({ _tag }) => _tag)) // => "StoreNotChosen"
  * ```
  */
-export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotChosen> => {
+export const choose = ({ postgresUrl = Option.none(), store, url }: Given): Effect.Effect<Choice, StoreNotChosen> => {
   if (Option.isNone(store)) {
     return notChosen(
       `No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: ${names.join(", ")}.`
@@ -61,6 +64,8 @@ export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotCho
       return Option.isSome(url) && url.value !== ""
         ? Effect.succeed({ store: "sqlite", url: url.value })
         : notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name.`)
+    case "postgres":
+      return choosePostgres(Option.getOrElse(Option.orElse(url, () => postgresUrl), () => ""))
     default:
       return notChosen(`Unknown store "${store.value}". Allowed: ${names.join(", ")}.`)
   }
@@ -79,11 +84,74 @@ export const choose = ({ store, url }: Given): Effect.Effect<Choice, StoreNotCho
  * await Effect.runPromise(Effect.provide(head, Store.layer({ store: "memory" }))) // => 0n
  * ```
  */
-export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, StoreUnavailable> =>
-  choice.store === "memory" ? Memory.layer : Sqlite.layer({ filename: choice.url })
+export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, StoreUnavailable> => {
+  switch (choice.store) {
+    case "memory":
+      return Memory.layer
+    case "sqlite":
+      return Sqlite.layer({ filename: choice.url })
+    case "postgres":
+      return Layer.unwrap(Effect.map(driver, (postgres) => postgres.layer(choice)))
+  }
+}
+
+/** Not installed with Varve: only who chooses it needs it. */
+const driver = Effect.tryPromise({
+  try: () => import("./postgres/Postgres.ts"),
+  catch: () =>
+    new StoreUnavailable({ operation: "open", detail: "its driver is not installed; add the package @effect/sql-pg" })
+})
+
+/** Where the schema of a store stood, and where this build wants it. */
+export interface Standing {
+  readonly current: number
+  readonly newest: number
+}
 
 /**
- * What the environment gives, each if it is there: `VARVE_STORE` and `VARVE_STORE_URL`.
+ * Brings the schema of a store up to date, unless it is only checked, and answers where it stood before. Only that of
+ * PostgreSQL may be behind: the others are brought up to date whenever they are opened.
+ *
+ * `StoreUnavailable`: the database cannot be reached, or its schema cannot be brought up to date.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Store from "varve/Store"
+ *
+ * await Effect.runPromise(Store.migrate({ store: "memory" }, { check: true })) // => { current: 1, newest: 1 }
+ * ```
+ */
+export const migrate = (
+  choice: Choice,
+  options: { readonly check: boolean }
+): Effect.Effect<Standing, StoreUnavailable> => {
+  if (choice.store === "postgres") return Effect.flatMap(driver, (postgres) => postgres.migrate(choice, options))
+  return Effect.as(options.check ? Effect.void : Effect.scoped(Layer.build(layer(choice))), { current: 1, newest: 1 })
+}
+
+/**
+ * Where a choice leads, for people: never a password.
+ *
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import * as Store from "varve/Store"
+ *
+ * const url = Redacted.make("postgres://app:secret@db.example/orders")
+ * Store.placeOf({ store: "postgres", url, schema: undefined }) // => "PostgreSQL at db.example/orders"
+ * ```
+ */
+export const placeOf = (choice: Choice): string => {
+  if (choice.store === "memory") return "memory"
+  if (choice.store === "sqlite") return choice.url
+  const { host, pathname } = new URL(Redacted.value(choice.url))
+  return `PostgreSQL at ${host}${pathname}`
+}
+
+/**
+ * What the environment gives, each if it is there: `VARVE_STORE` and `VARVE_STORE_URL`; for PostgreSQL also
+ * `VARVE_POSTGRES_URL` or, if that is not there, `DATABASE_URL`.
  *
  * @example
  * ```ts
@@ -91,19 +159,23 @@ export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, S
  * import * as Store from "varve/Store"
  *
  * const environment = ConfigProvider.fromUnknown({ VARVE_STORE: "memory" })
- * await Effect.runPromise(Store.config.parse(environment)) // => { store: Option.some("memory"), url: Option.none() }
+ * const { store, url } = await Effect.runPromise(Store.config.parse(environment))
+ * const given = [store, url]
+ * given // => [Option.some("memory"), Option.none()]
  * ```
  */
 export const config: Config.Config<Given> = Config.all({
   store: Config.option(Config.String("VARVE_STORE")),
-  url: Config.option(Config.String("VARVE_STORE_URL"))
+  url: Config.option(Config.String("VARVE_STORE_URL")),
+  postgresUrl: Config.option(Config.orElse(Config.String("VARVE_POSTGRES_URL"), () => Config.String("DATABASE_URL")))
 })
 
 /**
- * The stores that the environment chooses: `VARVE_STORE` is memory or sqlite, `VARVE_STORE_URL` the file of sqlite.
+ * The stores that the environment chooses: `VARVE_STORE` is memory, sqlite or postgres; `VARVE_STORE_URL` the file of
+ * sqlite, or the URL of postgres, which may name a schema: `postgres://user:password@host/database?schema=orders`.
  *
  * - `StoreNotChosen`: what the environment says is missing, unknown, or too much
- * - `StoreUnavailable`: the file cannot be opened, or was changed by a newer build
+ * - `StoreUnavailable`: the database cannot be opened, or was changed by a newer build
  *
  * @example
  * ```ts
@@ -121,5 +193,17 @@ export const layerConfig: Layer.Layer<
   EventStore | SnapshotStore,
   StoreUnavailable | StoreNotChosen | Config.ConfigError
 > = Layer.unwrap(Effect.map(Effect.flatMap(config, choose), layer))
+
+/** The URL may say which schema; it is not repeated in a message, since it may hold a password. */
+const choosePostgres = (text: string): Effect.Effect<Choice, StoreNotChosen> => {
+  const url = URL.parse(text)
+  if (url === null || !["postgres:", "postgresql:"].includes(url.protocol)) {
+    return notChosen(
+      `The store "postgres" needs a URL: set VARVE_STORE_URL (or --url on a command line) to postgres://user:password@host/database.`
+    )
+  }
+  const schema = url.searchParams.get("schema") ?? undefined
+  return Effect.succeed({ store: "postgres", url: Redacted.make(text), schema })
+}
 
 const notChosen = (problem: string) => Effect.fail(new StoreNotChosen({ problem }))

@@ -73,15 +73,11 @@ export const command = Command.make(
 
 /** Only a store that is there can be exported: opening a SQLite file would make one. */
 const choose = Effect.fnUntraced(function*(given: Store.Given) {
-  const environment = yield* Store.config
-  const choice = yield* Store.choose({
-    store: Option.orElse(given.store, () => environment.store),
-    url: Option.orElse(given.url, () => environment.url)
-  })
+  const choice = yield* Store.choose(yield* StoreFlags.withEnvironment(given))
   if (choice.store === "memory") {
     return yield* new ExportFailed({ problem: "A store in memory ends with its process; there is nothing to export." })
   }
-  if (!existsSync(choice.url)) {
+  if (choice.store === "sqlite" && !existsSync(choice.url)) {
     return yield* new ExportFailed({ problem: `Cannot read ${choice.url}: there is no such file.` })
   }
   return choice

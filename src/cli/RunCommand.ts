@@ -81,7 +81,7 @@ export const command = Command.make(
     const stores = opening(Store.layer(choice), Run.patiently(patience, status, isPassing))
     const watched = Layer.provideMerge(Repeats.layer(file.batch), stores)
     const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(watched))
-    yield* status.say(`${app.name} on ${choice.store === "sqlite" ? choice.url : "memory"}, commands from ${commands}`)
+    yield* status.say(`${app.name} on ${Store.placeOf(choice)}, commands from ${commands}`)
     const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
       Effect.provide(live),
       Effect.onInterrupt(() => status.say(`Stopped by a signal. ${runAgain}`))

@@ -9,13 +9,13 @@ import * as Store from "../Store.ts"
 /** `--store` and `--url`. */
 export const flags = {
   store: Flag.String("store").pipe(
-    Flag.withDescription(`Which store: ${Store.names.join(" or ")} (or VARVE_STORE)`),
+    Flag.withDescription(`Which store: ${Store.names.join(", ")} (or VARVE_STORE)`),
     Flag.withMetavar("NAME"),
     Flag.optional
   ),
   url: Flag.String("url").pipe(
-    Flag.withDescription("Where it is; for sqlite the file (or VARVE_STORE_URL)"),
-    Flag.withMetavar("FILE"),
+    Flag.withDescription("Where it is: the file of sqlite, the postgres://… of postgres (or VARVE_STORE_URL)"),
+    Flag.withMetavar("URL"),
     Flag.optional
   )
 }
@@ -24,20 +24,34 @@ const folder = "data"
 
 /**
  * The store that flags or environment choose; without any choice, a SQLite file of this name in `./data`, which is made
- * if need be. A flag goes before the environment, and a store named by a flag takes no URL from there but its own.
+ * if need be.
  */
 export const choose = Effect.fnUntraced(function*(
   given: Store.Given,
   name: string
 ): Effect.fn.Return<Store.Choice, Store.StoreNotChosen | Config.ConfigError> {
-  const environment = yield* Store.config
-  const store = Option.orElse(given.store, () => environment.store)
-  const inherits = Option.isNone(given.store) || given.store.value !== "memory"
-  const url = Option.orElse(given.url, () => inherits ? environment.url : Option.none())
-  if (Option.isSome(store) || Option.isSome(url)) return yield* Store.choose({ store, url })
+  const all = yield* withEnvironment(given)
+  if (Option.isSome(all.store) || Option.isSome(all.url)) return yield* Store.choose(all)
   yield* Effect.try({ try: () => mkdirSync(folder, { recursive: true }), catch: unusableFolder })
   return { store: "sqlite", url: `${folder}/${name}.sqlite` }
 })
+
+/**
+ * What flags and environment say together. A flag goes before the environment, and a store named by a flag takes no URL
+ * from there but its own.
+ */
+export const withEnvironment = (given: Store.Given): Effect.Effect<Store.Given, Config.ConfigError> =>
+  Effect.map(Store.config, ({ postgresUrl, store, url }) => {
+    const inherits = Option.match(given.store, {
+      onNone: () => true,
+      onSome: (name) => name !== "memory" && Option.getOrElse(store, () => name) === name
+    })
+    return {
+      store: Option.orElse(given.store, () => store),
+      url: Option.orElse(given.url, () => inherits ? url : Option.none()),
+      postgresUrl
+    }
+  })
 
 const unusableFolder = (cause: unknown): Store.StoreNotChosen => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""

@@ -6,11 +6,12 @@ import { Command } from "effect/cli"
 import * as ExportCommand from "./ExportCommand.ts"
 import * as HistoryCommand from "./HistoryCommand.ts"
 import { main } from "./Main.ts"
+import * as MigrateCommand from "./MigrateCommand.ts"
 import * as RunCommand from "./RunCommand.ts"
 
 const varve = Command.make("varve").pipe(
   Command.withDescription("An event-sourcing runtime for TypeScript on Effect"),
-  Command.withSubcommands([RunCommand.command, ExportCommand.command, HistoryCommand.command])
+  Command.withSubcommands([RunCommand.command, ExportCommand.command, HistoryCommand.command, MigrateCommand.command])
 )
 
 main(varve, { version: "0.1.0" })

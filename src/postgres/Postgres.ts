@@ -53,3 +53,20 @@ const stores = ({ migrate = true }: Options) =>
       Context.add(PgClient.PgClient, client.sql)
     )
   }))
+
+/**
+ * Brings a schema up to date without opening the stores, unless it is only checked, and answers where it stood before:
+ * at `current` of the `newest` migration that this build knows.
+ *
+ * `StoreUnavailable`: as for `layer`.
+ */
+export const migrate = (
+  options: Options,
+  { check = false }: { readonly check?: boolean | undefined } = {}
+): Effect.Effect<PostgresMigrations.Standing, StoreUnavailable> =>
+  Effect.flatMap(PostgresClient.PostgresClient, ({ schema, sql }) =>
+    Effect.provideService(
+      check ? PostgresMigrations.standing(schema) : PostgresMigrations.run(schema),
+      SqlClient.SqlClient,
+      sql
+    )).pipe(Effect.provide(PostgresClient.layer(options)))

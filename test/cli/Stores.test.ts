@@ -37,22 +37,32 @@ describe("a choice", () => {
     assert.strictEqual(refused.exitCode, 2)
     assert.strictEqual(
       refused.stderr,
-      "Unknown store \"postgre\". Allowed: memory, sqlite.\nSee --help for the stores that there are.\n"
+      "Unknown store \"postgre\". Allowed: memory, sqlite, postgres.\nSee --help for the stores that there are.\n"
     )
   })
 })
 
 describe("a choice that cannot be made names what is allowed, and nothing is carried out:", () => {
-  const unknown = "Unknown store \"redis\". Allowed: memory, sqlite."
+  const unknown = "Unknown store \"redis\". Allowed: memory, sqlite, postgres."
   const noFile = "The store \"sqlite\" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name."
-  const noStore = "No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: memory, sqlite."
+  const noStore = "No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: memory, sqlite, postgres."
   const noUrl = "The store \"memory\" takes no url, but one was given: leave it out, or choose sqlite."
+  const noAddress =
+    "The store \"postgres\" needs a URL: set VARVE_STORE_URL (or --url on a command line) to postgres://user:password@host/database."
   const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, Readonly<Record<string, string>>, string]> = [
     ["an unknown store by flag", ["--store", "redis"], {}, unknown],
     ["an unknown store by environment", [], { VARVE_STORE: "redis" }, unknown],
     ["sqlite by flag without a file", ["--store", "sqlite"], {}, noFile],
     ["sqlite by environment without a file", [], { VARVE_STORE: "sqlite" }, noFile],
     ["sqlite with an empty file name", ["--store", "sqlite", "--url", ""], {}, noFile],
+    ["postgres without a URL", ["--store", "postgres"], {}, noAddress],
+    ["postgres with a file", ["--store", "postgres", "--url", "log.sqlite"], {}, noAddress],
+    [
+      "postgres by flag, and the file of another store by environment",
+      ["--store", "postgres"],
+      { VARVE_STORE: "sqlite", VARVE_STORE_URL: "log.sqlite" },
+      noAddress
+    ],
     ["a file by flag without a store", ["--url", "log.sqlite"], {}, noStore],
     ["a file by environment without a store", [], { VARVE_STORE_URL: "log.sqlite" }, noStore],
     ["memory with a file", ["--store", "memory", "--url", "log.sqlite"], {}, noUrl]
