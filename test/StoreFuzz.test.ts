@@ -1,12 +1,12 @@
 /**
- * The store in memory and the store on SQLite are told the same, group by group, and must answer the same.
+ * The store in memory and another one are told the same, group by group, and must answer the same.
  *
- * The memory store is small enough to be read; SQLite is not. `VARVE_FUZZ_GROUPS` and `VARVE_FUZZ_SEED` set how long
+ * The memory store is small enough to be read; SQLite and PostgreSQL are not. `VARVE_FUZZ_GROUPS` and `VARVE_FUZZ_SEED` set how long
  * and what; a failure says with which seed it comes back.
  */
 import { assert, it } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
-import { Context, Effect, Exit, Layer, Random } from "effect"
+import { Context, Effect, Exit, Layer, Random, type Scope } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import type { Refusal } from "../src/Admission.ts"
@@ -17,9 +17,11 @@ import * as Sample from "../src/testing/suites/Sample.ts"
 import { type Dice, dice } from "./fuzz/dice.ts"
 import * as Groups from "./fuzz/groups.ts"
 import { change, type Read, reads, type Stores } from "./fuzz/reads.ts"
+import * as Postgres from "../src/postgres/Postgres.ts"
+import { freshSchema, onPostgres, stranger, url } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
-const groupCount = Number(process.env["VARVE_FUZZ_GROUPS"] ?? 10_000)
+const groupCounts = (usual: number) => Number(process.env["VARVE_FUZZ_GROUPS"] ?? usual)
 const seed = process.env["VARVE_FUZZ_SEED"] ?? SecureRandom.uuidV4Unsafe()
 const readEvery = 100
 
@@ -82,8 +84,35 @@ const kinds: Readonly<Record<string, number>> = {
   "refused: an outcome, bytes": 50
 }
 
-const askBoth = Effect.fnUntraced(function*(memory: Stores, sqlite: Stores, { ask, what }: Read) {
-  deepStrictEqual(yield* Effect.exit(ask(sqlite)), yield* Effect.exit(ask(memory)), what)
+const askBoth = Effect.fnUntraced(function*(memory: Stores, other: Stores, { ask, what }: Read) {
+  deepStrictEqual(yield* Effect.exit(ask(other)), yield* Effect.exit(ask(memory)), what)
+})
+
+/** A store to compare, and how its clock is told the time. */
+interface Other {
+  readonly stores: Stores
+  readonly setClock: (millis: number) => Effect.Effect<void>
+}
+
+const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setClock: () => Effect.void }))
+
+/** The server's own clock cannot be turned, but the store asks for it in one place. That has nothing to go back to. */
+const postgres = Effect.gen(function*() {
+  const schema = yield* freshSchema
+  const stores = yield* build(Postgres.layer({ url, schema }))
+  const sql = yield* stranger
+  const table = sql(`${schema}.test_clock`)
+  yield* sql`CREATE TABLE ${table} AS SELECT 'epoch'::timestamptz AS at`
+  yield* sql.unsafe(`CREATE OR REPLACE FUNCTION ${schema}.clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT at FROM ${schema}.test_clock $$`)
+  // Receipts of one moment are told apart by their place.
+  yield* sql`ALTER TABLE ${sql(`${schema}.receipts`)} SET (autovacuum_enabled = off)`
+  let latest = 0
+  const setClock = (millis: number) => {
+    latest = Math.max(latest, Math.floor(millis))
+    return Effect.orDie(Effect.asVoid(sql`UPDATE ${table} SET at = to_timestamp(${latest / 1_000}::float8)`))
+  }
+  return { stores, setClock } satisfies Other
 })
 
 /** Time goes on by fits and starts, and back now and then. */
@@ -92,35 +121,40 @@ const tick = Effect.fnUntraced(function*(dice: Dice, now: { millis: number }) {
   yield* TestClock.setTime(now.millis)
 })
 
-const compare = Effect.gen(function*() {
-  const [memory, sqlite, by] = [yield* build(Memory.layer), yield* build(layerFresh), yield* dice]
+const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Other, E, R>, groupCount: number) {
+  const [memory, { setClock, stores: other }, by] = [yield* build(Memory.layer), yield* opened, yield* dice]
   const groups = Groups.make(by)
   const [tally, answered, now]: [Tally, Set<Append>, { millis: number }] = [new Map(), new Set(), { millis: 1e12 }]
   for (let number = 1; number <= groupCount; number++) {
     yield* tick(by, now)
+    yield* setClock(now.millis)
     const group = groups.next()
     const statuses = yield* memory.events.append(group)
-    deepStrictEqual(yield* sqlite.events.append(group), statuses, `group ${number}`)
+    deepStrictEqual(yield* other.events.append(group), statuses, `group ${number}`)
     statuses.forEach((status, index) => count(tally, group[index]!, status, answered))
     groups.learn(group, statuses)
-    if (by.chance(15)) yield* askBoth(memory, sqlite, change(by, now.millis))
+    if (by.chance(15)) yield* askBoth(memory, other, change(by, now.millis))
     if (number % readEvery === 0) {
-      for (const read of reads(by, yield* memory.events.head)) yield* askBoth(memory, sqlite, read)
+      for (const read of reads(by, yield* memory.events.head)) yield* askBoth(memory, other, read)
     }
   }
-  const logs = [memory, sqlite].map(({ events }) => Effect.provideService(Sample.wholeLog(0n), EventStore, events))
+  const logs = [memory, other].map(({ events }) => Effect.provideService(Sample.wholeLog(0n), EventStore, events))
   const [expected, actual] = yield* Effect.all(logs)
   deepStrictEqual(actual, expected)
   deepStrictEqual(expected!.map(({ position }) => position), expected!.map((_, index) => BigInt(index + 1)))
   return tally
 })
 
-it.effect("SQLite answers as memory does, whatever it is told", () =>
-  Effect.gen(function*() {
-    const exit = yield* Effect.exit(Random.withSeed(compare, seed))
-    if (Exit.isFailure(exit)) yield* Effect.logError(`VARVE_FUZZ_SEED=${seed} brings this failure back`)
-    const tally = yield* exit
-    for (const [kind, times] of Object.entries(kinds)) {
-      assert.isAtLeast(tally.get(kind) ?? 0, Math.floor(times * groupCount / 10_000), `${kind} (seed ${seed})`)
-    }
-  }), 300_000)
+const answersAlike = <E>(name: string, opened: Effect.Effect<Other, E, Scope.Scope>, groupCount: number) =>
+  it.effect(`${name} answers as memory does, whatever it is told`, () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Random.withSeed(compare(opened, groupCount), seed))
+      if (Exit.isFailure(exit)) yield* Effect.logError(`VARVE_FUZZ_SEED=${seed} brings this failure back`)
+      const tally = yield* exit
+      for (const [kind, times] of Object.entries(kinds)) {
+        assert.isAtLeast(tally.get(kind) ?? 0, Math.floor(times * groupCount / 10_000), `${kind} (seed ${seed})`)
+      }
+    }), 300_000)
+
+answersAlike("SQLite", sqlite, groupCounts(10_000))
+onPostgres(() => answersAlike("PostgreSQL", postgres, groupCounts(2_000)))

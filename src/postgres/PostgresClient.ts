@@ -78,7 +78,7 @@ const make = Effect.fnUntraced(function*(
   }
   const writing = yield* pool({ ...configOf(options, writerGuards), maxConnections: 1, multiplex: true })
   const reading = yield* pool({ ...configOf(options, readerGuards), maxConnections: readConnections, multiplex: true })
-  const sql = yield* Effect.mapError(PgClient.make(configOf(options, {})), toUnavailable("open"))
+  const sql = yield* Effect.mapError(inRealTime(PgClient.make(configOf(options, {}))), toUnavailable("open"))
   return PostgresClient.of({
     schema,
     sql,
