@@ -100,16 +100,19 @@ const make = Effect.fnUntraced(function*(
 export const layer = (options: Options): Layer.Layer<PostgresClient, StoreUnavailable> =>
   Layer.effect(PostgresClient, make(options)).pipe(Layer.provide(Reactivity.layer))
 
-/** What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. */
+/**
+ * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. And since
+ * plans are kept, that one which was made while the log was short must not walk it when it is long.
+ */
 const guards = {
   idle_in_transaction_session_timeout: "5s",
   client_connection_check_interval: "2s",
-  tcp_user_timeout: "10s"
+  tcp_user_timeout: "10s",
+  enable_seqscan: "off",
+  jit: "off"
 }
 const writerGuards = { ...guards, statement_timeout: "10s" }
-
-/** Plans are kept: one that was made while the log was short must not walk it when it is long. */
-const readerGuards = { ...guards, statement_timeout: "30s", enable_seqscan: "off", jit: "off" }
+const readerGuards = { ...guards, statement_timeout: "30s" }
 
 const configOf = (
   { behindPooler = false, ssl, url }: Options,
