@@ -70,6 +70,22 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return [{ title: "groups", report: await Effect.runPromise(run(groups, seed)) }]
     }
   },
+  readers: {
+    about: "[EVENTS=1000000] [SEED=1]  16 writers and 8 readers on PostgreSQL: nobody misses an event",
+    run: async (events = 1_000_000, seed = 1) => {
+      const { start, whenReady } = await import("./postgres.ts")
+      const { run } = await import("./soak/readers.ts")
+      const server = await start()
+      if ("missing" in server) throw new Error(server.missing)
+      try {
+        const found = await whenReady(server)
+        if ("missing" in found) throw new Error(found.missing)
+        return [{ title: "readers", report: await Effect.runPromise(run(found.url, events, seed)) }]
+      } finally {
+        await server.stop()
+      }
+    }
+  },
   interruptions: {
     about: "[COMMANDS=1000000] [SEED=1]  callers that lose patience",
     run: async (commands = 1_000_000, seed = 1) => {

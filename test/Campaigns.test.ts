@@ -5,15 +5,37 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Groups from "../scripts/soak/groups.ts"
 import * as Interruptions from "../scripts/soak/interruptions.ts"
+import * as Readers from "../scripts/soak/readers.ts"
 import * as Rivals from "../scripts/soak/rivals.ts"
+import { storeAt } from "../scripts/soak/place.ts"
+import { freshSchema, onPostgres, url } from "./postgres/server.ts"
 
-it("I4: two processes on the same accounts in one file give answers that one after the other would give", async () => {
-  const { events, interleavings, problems, repeatedIds, told } = await Rivals.run(2_000, 1)
+const showRivalry = ({ events, interleavings, problems, repeatedIds, told }: Rivals.Report) => {
   assert.deepStrictEqual(problems, [])
   assert.isAbove(events, 300)
   assert.isAbove(interleavings, 50)
   assert.isAbove(repeatedIds, 50)
   assert.isAbove(told["Rejected"] ?? 0, 100)
+}
+
+it("I4: two processes on the same accounts in one file give answers that one after the other would give", async () =>
+  showRivalry(await Rivals.run(2_000, 1)))
+
+onPostgres(() => {
+  it.live("I4: two workers on the same accounts in one PostgreSQL, without shards, give such answers too", () =>
+    Effect.gen(function*() {
+      const place = `${url}?schema=${yield* freshSchema}`
+      yield* Effect.provide(Effect.void, storeAt(place))
+      showRivalry(yield* Effect.promise(() => Rivals.run(2_000, 1, place)))
+    }))
+
+  it.live("I9, I10: readers of a busy server see 1, 2, 3, … without hole or repeat, whoever else holds transactions", () =>
+    Effect.map(Readers.run(url, 5_000, 1), ({ conflicts, events, foreignTransactions, problems }) => {
+      assert.deepStrictEqual(problems, [])
+      assert.isAtLeast(events, 5_000)
+      assert.isAbove(conflicts, 0)
+      assert.isAbove(foreignTransactions, 2)
+    }))
 })
 
 it.live("I17: of 20,000 commands whose callers lose patience each is answered once, or recorded", () =>

@@ -1,17 +1,17 @@
 /**
- * One of two processes that command the same accounts in the same file, for `rivals.ts`: a few clients, each doing one
+ * One of two processes that command the same accounts in the same store, for `rivals.ts`: a few clients, each doing one
  * thing after the other, who write down what they asked, what they were told, and when.
  *
- * `rival.ts FILE HISTORY NAME COMMANDS SEED`
+ * `rival.ts PLACE HISTORY NAME COMMANDS SEED`
  */
 import { Effect, Layer } from "effect"
 import { writeFileSync } from "node:fs"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
-import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import { randomOf, type Seeded } from "../../src/testing/Seeded.ts"
 import { Accounts, behavior, Supervisor } from "../../test/fixtures/Account.ts"
 import { type Call, type Line, print } from "../../test/fixtures/History.ts"
 import { send } from "../../test/fixtures/Recording.ts"
+import { storeAt } from "./place.ts"
 
 const accounts = 20
 const clients = 8
@@ -38,7 +38,7 @@ const nextCall = (random: Seeded, seed: number, op: string, progress: number): A
   return [account, { tag, payload, ...random.below(2) === 0 && { commandId: op } }]
 }
 
-const [filename, history, name, commands, seed] = process.argv.slice(2) as [string, string, string, string, string]
+const [place, history, name, commands, seed] = process.argv.slice(2) as [string, string, string, string, string]
 
 const lines: Array<Line> = []
 const recorder = {
@@ -66,7 +66,7 @@ const program = Effect.forEach(
 // A small house: aggregates come and go, so that states are loaded as well as kept.
 const Live = Accounts.toLayer(behavior, { snapshotEvery: 20 }).pipe(
   Layer.provide(AggregateRuntime.layerWith({ maxActive: 16 })),
-  Layer.provide(Layer.mergeAll(Supervisor.layerYes, Sqlite.layer({ filename })))
+  Layer.provide(Layer.mergeAll(Supervisor.layerYes, storeAt(place)))
 )
 
 await Effect.runPromise(Effect.provide(program, Live))

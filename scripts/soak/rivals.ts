@@ -1,5 +1,5 @@
 /**
- * Two processes command the same twenty accounts in one SQLite file, knowing nothing of each other: with rejections,
+ * Two processes command the same twenty accounts in one store, a SQLite file unless given, knowing nothing of each other: with rejections,
  * reads, conditions, and commands that both of them send. Their histories together must be those of accounts that do
  * one thing after the other: versions dense, each command once, every reply and every "no" right at its moment.
  *
@@ -11,10 +11,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { EventStore } from "../../src/EventStore.ts"
-import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import { accountModel } from "../../test/fixtures/AccountModel.ts"
 import { check, type Line, parse } from "../../test/fixtures/History.ts"
 import { storedLine } from "../../test/fixtures/Recording.ts"
+import { storeAt } from "./place.ts"
 
 /** What both asked and were told. */
 export interface Report {
@@ -29,26 +29,26 @@ export interface Report {
   readonly problems: ReadonlyArray<string>
 }
 
-/** Lets two processes send `commands` together, and checks what came of it. */
-export const run = async (commands: number, seed: number): Promise<Report> => {
+/** Lets two processes send `commands` together, and checks what came of it. `url` is that of an empty PostgreSQL. */
+export const run = async (commands: number, seed: number, url?: string): Promise<Report> => {
   const folder = mkdtempSync(join(tmpdir(), "varve-rivals-"))
   try {
-    const filename = join(folder, "log.sqlite")
+    const place = url ?? join(folder, "log.sqlite")
     const started = performance.now()
     const histories = await Promise.all(
-      ["one", "two"].map((name) => rival(filename, join(folder, `${name}.ndjson`), name, commands / 2, seed))
+      ["one", "two"].map((name) => rival(place, join(folder, `${name}.ndjson`), name, commands / 2, seed))
     )
     const seconds = Math.round((performance.now() - started) / 100) / 10
-    const stored = await Effect.runPromise(Effect.provide(readLog, Sqlite.layer({ filename })))
+    const stored = await Effect.runPromise(Effect.provide(readLog, storeAt(place)))
     return { ...describe([...histories.flat(), ...stored]), seconds }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-const rival = (filename: string, history: string, name: string, commands: number, seed: number) =>
+const rival = (place: string, history: string, name: string, commands: number, seed: number) =>
   new Promise<ReadonlyArray<Line>>((resolve, reject) => {
-    const args = [join(import.meta.dirname, "rival.ts"), filename, history, name, String(commands), String(seed)]
+    const args = [join(import.meta.dirname, "rival.ts"), place, history, name, String(commands), String(seed)]
     const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] })
     child.on("error", reject)
     child.on("exit", (code) => {

@@ -166,6 +166,7 @@ const details: ReadonlyMap<string, string> = new Map([
   ["EAI_AGAIN", "the name of its host cannot be looked up"],
   ["ETIMEDOUT", "the server does not answer"],
   ["EHOSTUNREACH", "the server cannot be reached"],
+  ["ERR_INVALID_URL", "its URL is not one"],
   ["22P02", "the server does not take a value"],
   ["23505", "somebody else has written to its tables"],
   ["25006", "the server is read-only: a standby, perhaps"],
