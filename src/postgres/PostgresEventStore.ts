@@ -3,7 +3,7 @@
  * where the data is; a page is one statement, so it is of one moment.
  */
 import { Effect, type Scope } from "effect"
-import { defaultTenant } from "../Event.ts"
+import { defaultTenant, type Position } from "../Event.ts"
 import {
   type Append,
   AppendLost,
@@ -33,12 +33,15 @@ export const make = Effect.fnUntraced(function*(
   const growth = yield* PostgresGrowth.make(client, head)
   const [identity] = yield* read(statements.storeId, [])
 
-  const readAll: EventStore["Service"]["readAll"] = (range) =>
-    Effect.flatMap(logPage(client, statements, range), (page) => Pages.assertDense(range, page))
+  const readAll: EventStore["Service"]["readAll"] = (asked) => {
+    const range = { ...asked, after: Pages.begin(asked.after) }
+    return Effect.flatMap(logPage(client, statements, range), (page) => Pages.assertDense(range, page))
+  }
 
   return EventStore.of({
     storeId: untyped<string>(identity![0]),
     versionNow: undefined,
+    appendNow: undefined,
     append: makeAppend(client, statements, growth),
     readStream: (stream, { after = 0, direction = "forwards", limit, to } = {}) => {
       const statement = direction === "forwards" ? statements.readStream : statements.readStreamBackwards
@@ -60,12 +63,7 @@ export const make = Effect.fnUntraced(function*(
         (rows) => rows.map((row) => summaryOf(tenant, category, untyped(row)))
       )
     },
-    audit: (after) =>
-      Effect.flatMap(read(statements.countLog, [Rows.position(after)]), ([row]) => {
-        const [position, count] = row === undefined ? [0n, 0n] : untyped<readonly [bigint, bigint]>(row)
-        const to = Pages.auditReach(after, position)
-        return count === to - after ? Effect.succeed(to) : Effect.fail(new LogGap({ after, found: to }))
-      }),
+    audit: (after) => audit(client, statements, Pages.begin(after)),
     pruneReceipts: ({ beforeMillis, limit }) =>
       Effect.mapBoth(
         client.write(statements.pruneReceipts, [Rows.time(beforeMillis), Rows.limit(Math.max(0, limit))]),
@@ -128,6 +126,21 @@ const logPage = ({ read }: PostgresClient["Service"], statements: PostgresStatem
     return Pages.page(events, { after, to, head: Number(head), limit })
   })
 }
+
+/** Counting is cheap; only where the count is wrong it is asked where. */
+const audit = Effect.fnUntraced(function*(
+  { read }: PostgresClient["Service"],
+  statements: PostgresStatements,
+  after: Position
+): Effect.fn.Return<Position, StoreUnavailable | LogGap> {
+  const [row] = yield* read(statements.countLog, [Rows.position(after)])
+  const [head, count] = row === undefined ? [0n, 0n] : untyped<readonly [Position, bigint]>(row)
+  const to = Pages.auditReach(after, head)
+  if (count === to - after) return to
+  const [hole] = yield* read(statements.firstHole, [Rows.position(after)])
+  const [found, missing] = untyped<readonly [Position, Position]>(hole)
+  return yield* new LogGap({ after: missing - 1n, found })
+})
 
 const receiptOf = (
   [version, position, hash, outcome]: readonly [number, bigint | null, string, string]

@@ -89,6 +89,10 @@ LEFT JOIN LATERAL (SELECT e.position AS place, e.tenant, e.category, e.stream_id
     head: `SELECT position FROM (${headOf(s)}) h`,
     countLog: `SELECT h.position, (SELECT count(*) FROM ${s}.events e
   WHERE e.position > $1 AND e.position <= least(h.position, $1 + ${auditedMax})) FROM (${headOf(s)}) h`,
+    firstHole: `SELECT n.position, n.due FROM (
+  SELECT e.position, $1 + row_number() OVER (ORDER BY e.position) AS due
+  FROM (SELECT e.position FROM ${s}.events e WHERE e.position > $1 ORDER BY e.position LIMIT ${auditedMax + 1n}) e) n
+WHERE n.position <> n.due ORDER BY n.position LIMIT 1`,
     streams: `WITH RECURSIVE ids (id) AS (
   (${nextId("$3")}) UNION ALL SELECT (${nextId("ids.id")}) FROM ids WHERE ids.id IS NOT NULL)
 SELECT ids.id, last.version, first.recorded_at, last.recorded_at

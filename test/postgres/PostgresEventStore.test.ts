@@ -244,6 +244,20 @@ onPostgres(() => {
         deepStrictEqual(rows, [])
       }))
 
+    it.live("and the auditor find a hole that somebody has made, and where", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const { events, sql } = yield* open({ schema })
+        yield* Effect.provideService(Sample.filled(9), EventStore, events)
+        strictEqual(yield* events.audit(0n), 9n)
+        yield* sql`DELETE FROM ${sql(`${schema}.events`)} WHERE position IN (4, 5, 7)`
+        const { message } = yield* Effect.flip(events.audit(0n))
+        strictEqual(message, "The log has a hole: position 6 follows 3")
+        strictEqual((yield* Effect.flip(events.audit(5n))).message, "The log has a hole: position 8 follows 6")
+        strictEqual(yield* events.audit(7n), 9n)
+        strictEqual((yield* Effect.flip(events.readAll({ after: 0n }))).message, message)
+      }))
+
     it.live("asks again once the server is there again", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
