@@ -55,7 +55,9 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
   })
   return yield* Effect.gen(function*() {
     const position = yield* (yield* EventStore).head
-    yield* status.say(`Orders on ${Store.placeOf(choice)}, from position ${count(position)} on. Ctrl-C drains and stops.`)
+    yield* status.say(
+      `Orders on ${Store.placeOf(choice)}, from position ${count(position)} on. Ctrl-C drains and stops.`
+    )
     return yield* Effect.onInterrupt(working(position), () => Effect.ignore(farewell))
   }).pipe(Effect.provide(Store.layer(choice)))
 })

@@ -190,7 +190,7 @@ export interface StreamsRange {
 }
 
 /**
- * The log. `Memory.layer` and `Sqlite.layer` provide one.
+ * The log. `Memory.layer`, `Sqlite.layer` and `Postgres.layer` provide one.
  *
  * @example
  * ```ts

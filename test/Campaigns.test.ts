@@ -5,9 +5,9 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Groups from "../scripts/soak/groups.ts"
 import * as Interruptions from "../scripts/soak/interruptions.ts"
+import { storeAt } from "../scripts/soak/place.ts"
 import * as Readers from "../scripts/soak/readers.ts"
 import * as Rivals from "../scripts/soak/rivals.ts"
-import { storeAt } from "../scripts/soak/place.ts"
 import { freshSchema, onPostgres, url } from "./postgres/server.ts"
 
 const showRivalry = ({ events, interleavings, problems, repeatedIds, told }: Rivals.Report) => {

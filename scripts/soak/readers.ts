@@ -69,7 +69,9 @@ export const run = (url: string, events: number, seed: number): Effect.Effect<Re
     const seconds = (performance.now() - started) / 1_000
     yield* Fiber.join(reading)
     yield* Fiber.interrupt(strangers)
-    if ((yield* stores[0]!.head) !== BigInt(hunt.written)) hunt.problems.push("the log is not as long as what was written")
+    if ((yield* stores[0]!.head) !== BigInt(hunt.written)) {
+      hunt.problems.push("the log is not as long as what was written")
+    }
     return describe(hunt, seconds)
   }))
 
@@ -129,7 +131,9 @@ const disturb = Effect.fnUntraced(function*(hunt: Hunt, url: string, schema: str
   const there = yield* stranger(String(other))
   for (const sql of [here, there]) yield* sql`CREATE TEMP TABLE busy (n int)`
   const hold = (sql: PgClient.PgClient): Effect.Effect<void, SqlError.SqlError> =>
-    sql.withTransaction(Effect.andThen(sql`INSERT INTO busy SELECT generate_series(1, 1000)`, Effect.sleep("200 millis")))
+    sql.withTransaction(
+      Effect.andThen(sql`INSERT INTO busy SELECT generate_series(1, 1000)`, Effect.sleep("200 millis"))
+    )
   const index = Effect.andThen(there`CREATE INDEX busy_n_idx ON busy (n)`, there`DROP INDEX busy_n_idx`)
   const forever = (work: Effect.Effect<unknown, SqlError.SqlError>) =>
     Effect.forever(Effect.tap(work, () => Effect.sync(() => hunt.foreign++)))

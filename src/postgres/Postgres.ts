@@ -59,6 +59,17 @@ const stores = ({ migrate = true }: Options) =>
  * at `current` of the `newest` migration that this build knows.
  *
  * `StoreUnavailable`: as for `layer`.
+ *
+ * @example
+ * ```ts no-run
+ * import { Effect } from "effect"
+ * import * as Postgres from "varve/postgres/Postgres"
+ *
+ * const pending = Postgres.migrate({ url: "postgres://app@localhost/app" }, { check: true }).pipe(
+ *   Effect.map(({ current, newest }) => newest - current)
+ * )
+ * await Effect.runPromise(pending) // => 0
+ * ```
  */
 export const migrate = (
   options: Options,

@@ -45,7 +45,8 @@ describe("a choice", () => {
 describe("a choice that cannot be made names what is allowed, and nothing is carried out:", () => {
   const unknown = "Unknown store \"redis\". Allowed: memory, sqlite, postgres."
   const noFile = "The store \"sqlite\" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name."
-  const noStore = "No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: memory, sqlite, postgres."
+  const noStore =
+    "No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: memory, sqlite, postgres."
   const noUrl = "The store \"memory\" takes no url, but one was given: leave it out, or choose sqlite."
   const noAddress =
     "The store \"postgres\" needs a URL: set VARVE_STORE_URL (or --url on a command line) to postgres://user:password@host/database."

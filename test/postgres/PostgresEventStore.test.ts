@@ -10,7 +10,8 @@ import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { freshSchema, onPostgres, open, stranger, url } from "./server.ts"
 
-const oneEvent = (expected: number, stream = Sample.stream()) => [Sample.write(stream, expected, Sample.events(1))] as const
+const oneEvent = (expected: number, stream = Sample.stream()) =>
+  [Sample.write(stream, expected, Sample.events(1))] as const
 
 /** Holds the writers' lock until the scope closes, as a writer who hangs. */
 const holdLog = Effect.fnUntraced(function*(schema: string) {
@@ -82,9 +83,10 @@ onPostgres(() => {
         const sql = yield* stranger
         yield* sql.unsafe(`CREATE ROLE ${schema} LOGIN`)
         yield* Effect.addFinalizer(() =>
-          Effect.orDie(Effect.scoped(Effect.flatMap(stranger, (sql) => sql.unsafe(`DROP OWNED BY ${schema}; `).pipe(
-            Effect.andThen(sql.unsafe(`DROP ROLE ${schema}`))
-          ))))
+          Effect.orDie(Effect.scoped(Effect.flatMap(stranger, (sql) =>
+            sql.unsafe(`DROP OWNED BY ${schema}; `).pipe(
+              Effect.andThen(sql.unsafe(`DROP ROLE ${schema}`))
+            ))))
         )
         yield* sql.unsafe(`CREATE SCHEMA ${schema} AUTHORIZATION ${schema}`)
         const { events } = yield* open({ schema, url: url.replace("postgres@", `${schema}@`) })
@@ -211,8 +213,10 @@ onPostgres(() => {
         const [writer, reader] = [yield* open({ schema }), yield* open({ schema })]
         const seen: Array<bigint> = []
         const following = yield* Effect.forkChild(
-          Stream.runForEach(reader.events.follow({ after: 0n }), (page) =>
-            Effect.sync(() => seen.push(...page.events.map(({ position }) => position))))
+          Stream.runForEach(
+            reader.events.follow({ after: 0n }),
+            (page) => Effect.sync(() => seen.push(...page.events.map(({ position }) => position)))
+          )
         )
         const listeners = reader.sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
           WHERE query = ${`LISTEN "varve_${schema}"`}`
