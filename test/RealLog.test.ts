@@ -3,6 +3,7 @@
  * known from the file alone, and from a script that knows the rule and nothing of Varve.
  */
 import { assert, describe, it, type TestContext } from "@effect/vitest"
+import { Effect } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -11,6 +12,7 @@ import { check } from "../examples/expenses/check.ts"
 import { damage } from "../examples/expenses/damage.ts"
 import { derive } from "../examples/expenses/derive.ts"
 import { expenses, inProject, makeFile, makeFolder, type Setting, varve } from "./cli/processes.ts"
+import { freshSchema, onPostgres, url } from "./postgres/server.ts"
 
 /** It lies beside the project, not in it. */
 const path = inProject("../shared/data/domestic-declarations.ndjson.gz")
@@ -75,6 +77,15 @@ const readBack = (file: string): ReadonlyArray<Line> => {
   })
 }
 
+/** The streams of an exported log, without what differs from run to run. */
+const streamsIn = (log: string) =>
+  group(
+    log.trimEnd().split("\n").map((line) => {
+      const { category, data, id, metadata, schemaVersion, tenant, type, version } = JSON.parse(line)
+      return [`${tenant}/${category}/${id}`, { version, type, schemaVersion, data, metadata }] as const
+    })
+  )
+
 const asReadBack = (line: Line): Line => {
   const { Amount: _, BudgetNumber: __, DeclarationNumber: ___, ...step } = line
   return / (SAVED|SUBMITTED) /.test(line.activity) ? line : step
@@ -115,6 +126,28 @@ describe("the real log", () => {
       })
     },
     300_000
+  )
+
+  onPostgres(() =>
+    it.live("leads to the same streams on PostgreSQL as on SQLite, event for event", (context) =>
+      Effect.gen(function*() {
+        readLog(context)
+        const cwd = makeFolder()
+        const places = [["sqlite", "log.sqlite"], ["postgres", `${url}?schema=${yield* freshSchema}`]] as const
+        const logs = yield* Effect.promise(() =>
+          Promise.all(places.map(async ([store, url]) => {
+            const chosen = ["--store", store, "--url", url]
+            const ended = await run(["--commands", path, ...chosen], { cwd })
+            assert.deepStrictEqual(ended, { lines: 55_628, accepted: 55_628, rejected: {}, bad: 0, position: "55628" })
+            const output = join(cwd, `${store}.ndjson`)
+            const exported = await varve(["export", ...chosen, "--output", output], { cwd })
+            assert.strictEqual(exported.exitCode, 0, exported.stderr)
+            return streamsIn(readFileSync(output, "utf8"))
+          }))
+        )
+        assert.strictEqual(logs[0]!.size, 10_357)
+        assert.deepStrictEqual(logs[1], logs[0])
+      }), 600_000)
   )
 
   it("keeps to the rule in the cases that the rule was not derived from", async (context) => {

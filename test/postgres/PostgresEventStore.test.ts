@@ -102,7 +102,7 @@ onPostgres(() => {
   })
 
   describe("what it says", () => {
-    it.live("names what is wrong with the connection, and keeps the password to itself", () =>
+    it.live("I22: names what is wrong with the connection, and keeps the password to itself", () =>
       Effect.gen(function*() {
         const wrong = [
           ["postgres://app:secret@127.0.0.1:1/app", "no server answers at its address"],
@@ -118,7 +118,7 @@ onPostgres(() => {
         }
       }))
 
-    it.live("of a missing table is not its SQL", () =>
+    it.live("I22: of a missing table is not its SQL", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
         const { events, sql } = yield* open({ schema })
@@ -134,7 +134,7 @@ onPostgres(() => {
   })
 
   describe("an append", () => {
-    it.live("whose connection ends after it was sent is lost, and is settled by sending it again", () =>
+    it.live("I7: one whose connection ends after it was sent is lost, and is settled by sending it again", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
         const { events } = yield* open({ schema })
@@ -154,7 +154,27 @@ onPostgres(() => {
         strictEqual(yield* events.head, 1n)
       }))
 
-    it.live("that waits for a writer who hangs is refused after 5 seconds, and nothing is written", () =>
+    it.live("I7: one that a server falls silent on is lost after 15 seconds, and then the way is free again", (context) =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const { events, sql } = yield* open({ schema })
+        yield* events.append([oneEvent(0)])
+        const backends = yield* sql<{ readonly pid: number; readonly isHere: boolean }>`
+          SELECT pid, inet_server_addr() <<= '127.0.0.0/8' AS "isHere" FROM pg_stat_activity
+          WHERE query LIKE ${`%"${schema}".append_v1%`} AND pid <> pg_backend_pid()`
+        const { isHere, pid } = backends[0]!
+        if (!isHere) context.skip("the server is on another machine")
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.kill(pid, "SIGSTOP")),
+          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
+        )
+        const append = oneEvent(0)
+        strictEqual((yield* Effect.flip(events.append([append])))._tag, "AppendLost")
+        strictEqual((yield* events.append([append]))[0]!._tag, "Committed")
+        strictEqual(yield* events.head, 2n)
+      }), 60_000)
+
+    it.live("I10: one that waits for a writer who hangs is refused after 5 seconds, and nothing is written", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
         const { events } = yield* open({ schema })
@@ -166,7 +186,7 @@ onPostgres(() => {
         strictEqual(yield* events.head, 0n)
       }))
 
-    it.live("that only looks does not wait for writers", () =>
+    it.live("I10: one that only looks does not wait for writers", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
         const { events } = yield* open({ schema })
@@ -175,6 +195,29 @@ onPostgres(() => {
         yield* holdLog(schema)
         const checks = [[Sample.write(stream, 1)], [Sample.write(Sample.stream(), "exists")]] as const
         deepStrictEqual((yield* events.append(checks)).map(({ _tag }) => _tag), ["Committed", "Conflict"])
+      }))
+
+    it.live("I3: of two workers who append to the same streams each is decided on what the other has written", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const workers = [yield* open({ schema }), yield* open({ schema })]
+        const streams = Array.from({ length: 3 }, () => Sample.stream())
+        const work = ({ events }: (typeof workers)[number]) =>
+          Effect.forEach(
+            Array.from({ length: 60 }, (_, index) => streams[index % 3]!),
+            (stream) =>
+              Effect.gen(function*() {
+                const { version } = yield* events.readStream(stream, { limit: 1 })
+                const exact = Sample.write(stream, version, Sample.events(2))
+                const any = Sample.write(Sample.stream(), "any", Sample.events(1))
+                return (yield* events.append([[exact], [any]])).map(({ _tag }) => _tag)
+              })
+          )
+        const told = (yield* Effect.forEach(workers, work, { concurrency: 2 })).flat(2)
+        const count = (tag: Status["_tag"]) => told.filter((one) => one === tag).length
+        strictEqual(count("Committed") + count("Conflict"), 240)
+        assert.isAbove(count("Conflict"), 0)
+        strictEqual(yield* workers[0]!.events.audit(0n), BigInt(120 + 2 * (count("Committed") - 120)))
       }))
 
     it.live("recordedAt never goes back, though the server's clock does", () =>
@@ -207,7 +250,7 @@ onPostgres(() => {
         strictEqual((yield* events.readStream(stream)).readAtMillis, event!.recordedAtMillis)
       }))
 
-    it.live("who follows in another worker is told at once, also after its listening connection was ended", () =>
+    it.live("I19: who follows in another worker is told at once, also after its listening connection was ended", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
         const [writer, reader] = [yield* open({ schema }), yield* open({ schema })]
