@@ -129,25 +129,35 @@ describe("the real log", () => {
   )
 
   onPostgres(() =>
-    it.live("leads to the same streams on PostgreSQL as on SQLite, event for event", (context) =>
-      Effect.gen(function*() {
-        readLog(context)
-        const cwd = makeFolder()
-        const places = [["sqlite", "log.sqlite"], ["postgres", `${url}?schema=${yield* freshSchema}`]] as const
-        const logs = yield* Effect.promise(() =>
-          Promise.all(places.map(async ([store, url]) => {
-            const chosen = ["--store", store, "--url", url]
-            const ended = await run(["--commands", path, ...chosen], { cwd })
-            assert.deepStrictEqual(ended, { lines: 55_628, accepted: 55_628, rejected: {}, bad: 0, position: "55628" })
-            const output = join(cwd, `${store}.ndjson`)
-            const exported = await varve(["export", ...chosen, "--output", output], { cwd })
-            assert.strictEqual(exported.exitCode, 0, exported.stderr)
-            return streamsIn(readFileSync(output, "utf8"))
-          }))
-        )
-        assert.strictEqual(logs[0]!.size, 10_357)
-        assert.deepStrictEqual(logs[1], logs[0])
-      }), 600_000)
+    it.live(
+      "leads to the same streams on PostgreSQL as on SQLite, event for event",
+      (context) =>
+        Effect.gen(function*() {
+          readLog(context)
+          const cwd = makeFolder()
+          const places = [["sqlite", "log.sqlite"], ["postgres", `${url}?schema=${yield* freshSchema}`]] as const
+          const logs = yield* Effect.promise(() =>
+            Promise.all(places.map(async ([store, url]) => {
+              const chosen = ["--store", store, "--url", url]
+              const ended = await run(["--commands", path, ...chosen], { cwd })
+              assert.deepStrictEqual(ended, {
+                lines: 55_628,
+                accepted: 55_628,
+                rejected: {},
+                bad: 0,
+                position: "55628"
+              })
+              const output = join(cwd, `${store}.ndjson`)
+              const exported = await varve(["export", ...chosen, "--output", output], { cwd })
+              assert.strictEqual(exported.exitCode, 0, exported.stderr)
+              return streamsIn(readFileSync(output, "utf8"))
+            }))
+          )
+          assert.strictEqual(logs[0]!.size, 10_357)
+          assert.deepStrictEqual(logs[1], logs[0])
+        }),
+      600_000
+    )
   )
 
   it("keeps to the rule in the cases that the rule was not derived from", async (context) => {

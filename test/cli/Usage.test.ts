@@ -22,7 +22,7 @@ describe("help", () => {
     for (
       const flag of [
         "--store NAME",
-        "--url FILE",
+        "--url URL",
         "--app FILE",
         "--commands FILE",
         "--batch NAME",
@@ -37,7 +37,7 @@ describe("help", () => {
 
   it("of export and history names every flag with what it takes", async () => {
     const exporting = await varve(["export", "--help"])
-    for (const flag of ["--store NAME", "--url FILE", "--output FILE"]) assert.include(exporting.stdout, `\n  ${flag} `)
+    for (const flag of ["--store NAME", "--url URL", "--output FILE"]) assert.include(exporting.stdout, `\n  ${flag} `)
     const replaying = await varve(["history", "--help"])
     for (const flag of ["--app FILE", "--log FILE", "--others", "--json"]) {
       assert.include(replaying.stdout, `\n  ${flag} `)
@@ -50,7 +50,7 @@ describe("help", () => {
     assert.include(ended.stdout, "It drains on Ctrl-C or SIGTERM, and goes on where it stopped.")
     assert.match(ended.stdout, /USAGE\n {2}npm start -- /)
     assert.notMatch(ended.stdout, /--wizard|--completions/)
-    for (const flag of ["--store NAME", "--url FILE", "--rate", "--seed"]) assert.include(ended.stdout, `\n  ${flag} `)
+    for (const flag of ["--store NAME", "--url URL", "--rate", "--seed"]) assert.include(ended.stdout, `\n  ${flag} `)
   })
 })
 

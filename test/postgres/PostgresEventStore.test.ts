@@ -154,25 +154,29 @@ onPostgres(() => {
         strictEqual(yield* events.head, 1n)
       }))
 
-    it.live("I7: one that a server falls silent on is lost after 15 seconds, and then the way is free again", (context) =>
-      Effect.gen(function*() {
-        const schema = yield* freshSchema
-        const { events, sql } = yield* open({ schema })
-        yield* events.append([oneEvent(0)])
-        const backends = yield* sql<{ readonly pid: number; readonly isHere: boolean }>`
+    it.live(
+      "I7: one that a server falls silent on is lost after 15 seconds, and then the way is free again",
+      (context) =>
+        Effect.gen(function*() {
+          const schema = yield* freshSchema
+          const { events, sql } = yield* open({ schema })
+          yield* events.append([oneEvent(0)])
+          const backends = yield* sql<{ readonly pid: number; readonly isHere: boolean }>`
           SELECT pid, inet_server_addr() <<= '127.0.0.0/8' AS "isHere" FROM pg_stat_activity
           WHERE query LIKE ${`%"${schema}".append_v1%`} AND pid <> pg_backend_pid()`
-        const { isHere, pid } = backends[0]!
-        if (!isHere) context.skip("the server is on another machine")
-        yield* Effect.acquireRelease(
-          Effect.sync(() => process.kill(pid, "SIGSTOP")),
-          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
-        )
-        const append = oneEvent(0)
-        strictEqual((yield* Effect.flip(events.append([append])))._tag, "AppendLost")
-        strictEqual((yield* events.append([append]))[0]!._tag, "Committed")
-        strictEqual(yield* events.head, 2n)
-      }), 60_000)
+          const { isHere, pid } = backends[0]!
+          if (!isHere) context.skip("the server is on another machine")
+          yield* Effect.acquireRelease(
+            Effect.sync(() => process.kill(pid, "SIGSTOP")),
+            () => Effect.sync(() => process.kill(pid, "SIGCONT"))
+          )
+          const append = oneEvent(0)
+          strictEqual((yield* Effect.flip(events.append([append])))._tag, "AppendLost")
+          strictEqual((yield* events.append([append]))[0]!._tag, "Committed")
+          strictEqual(yield* events.head, 2n)
+        }),
+      60_000
+    )
 
     it.live("I10: one that waits for a writer who hangs is refused after 5 seconds, and nothing is written", () =>
       Effect.gen(function*() {
