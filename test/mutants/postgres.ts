@@ -135,6 +135,15 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I22:"
   },
   {
+    guarantee: "I22",
+    bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
+    file: "src/postgres/PostgresClient.ts",
+    find: "if (!URL.canParse(textOf(options.url)))",
+    replace: "if (textOf(options.url) === \"\")",
+    test: "test/postgres/Tls.test.ts",
+    title: "I22:"
+  },
+  {
     guarantee: "I23",
     bug: "on PostgreSQL one conflict refuses the group",
     file: functions,
