@@ -59,8 +59,11 @@ export const make = (
     return Effect.flatMap(read("readAll", () => logPage(statements, range)), (page) => Pages.assertDense(range, page))
   }
 
+  const storeId = statements.storeId()
   return EventStore.of({
-    storeId: statements.storeId(),
+    storeId,
+    // A file that is put back brings its readers' checkpoints with it: they are in it.
+    epoch: Effect.succeed(storeId),
     versionNow: client.exclusive
       ? (stream) => client.database.isTransaction ? undefined : statements.version(stream)
       : undefined,
