@@ -61,6 +61,13 @@ export interface ViewQuery {
   readonly limit: number
 }
 
+/** Which version of a view is read. */
+export interface LiveVersion {
+  readonly version: number
+  /** An operator said so: a newer version that has caught up does not take over by itself. */
+  readonly pinned: boolean
+}
+
 /** The documents of all views in this store. */
 export class ViewStore extends Context.Service<ViewStore, {
   /** Names the database behind this layer. */
@@ -92,13 +99,13 @@ export class ViewStore extends Context.Service<ViewStore, {
   /** Forgets a version altogether: its documents, their room, and whether it is the one that is read. */
   readonly drop: (view: ViewId) => Effect.Effect<void, StoreUnavailable>
   /** Which version of a view is read; undefined if none was ever said. */
-  readonly live: (name: string) => Effect.Effect<number | undefined, StoreUnavailable>
+  readonly live: (name: string) => Effect.Effect<LiveVersion | undefined, StoreUnavailable>
   /**
-   * Says which version is read from now on, if it is still `from`, as part of the transaction that it is asked in, if
-   * any. Answers whether it was.
+   * Says which version is read from now on, if it is still `from` that was, as part of the transaction that it is asked
+   * in, if any. Answers whether it was.
    */
   readonly flip: (
     name: string,
-    change: { readonly from: number | undefined; readonly to: number }
+    change: { readonly from: number | undefined; readonly to: LiveVersion }
   ) => Effect.Effect<boolean, StoreUnavailable>
 }>()("varve/ViewStore") {}
