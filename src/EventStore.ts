@@ -229,6 +229,11 @@ export class EventStore extends Context.Service<EventStore, {
   /** Names the database behind this layer: what shares it may share a transaction. */
   readonly storeId: string
   /**
+   * Names this life of the log. It changes when the log may have been put back behind its readers, as when a database
+   * is restored from a backup: a position from before may then be another event's.
+   */
+  readonly epoch: Effect.Effect<string, StoreUnavailable>
+  /**
    * Only of a store that owns its log alone: a stream's version, at once. It spares an aggregate the round trip of a
    * check write. `undefined` as an answer: it cannot tell just now.
    */

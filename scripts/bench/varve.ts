@@ -10,6 +10,7 @@ import { type Append, EventStore } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Repository from "../../src/Repository.ts"
+import type { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import { entryOf, evolve, initial, mayBook } from "./ledger.ts"
 import type { Batch, Booking, Loaded, Open, Setting, World } from "./World.ts"
@@ -49,7 +50,7 @@ const behavior = Ledgers.behavior({
 })
 
 type Runtime = ManagedRuntime.ManagedRuntime<Ledgers | Stores, unknown>
-type Stores = Layer.Success<typeof Memory.layer>
+type Stores = EventStore | SnapshotStore
 
 const runtimeOver = (setting: Setting, stores: Layer.Layer<Stores, unknown>): Runtime =>
   ManagedRuntime.make(

@@ -11,6 +11,7 @@ import {
   type StreamsRange,
   type StreamSummary
 } from "../EventStore.ts"
+import { byCodePoints } from "../internal/order.ts"
 import * as Pages from "../internal/pages.ts"
 import * as MemoryLog from "./MemoryLog.ts"
 
@@ -23,6 +24,7 @@ export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Ser
 
   return EventStore.of({
     storeId,
+    epoch: Effect.succeed(storeId),
     versionNow: (stream) => MemoryLog.versionOf(log, stream),
     appendNow: (group, nowMillis) => MemoryLog.append(log, group, nowMillis),
     append: (group) => Effect.map(Clock.currentTimeMillis, (nowMillis) => MemoryLog.append(log, group, nowMillis)),
@@ -94,6 +96,3 @@ const summaries = (
       createdAtMillis: events[0]!.recordedAtMillis,
       updatedAtMillis: events.at(-1)!.recordedAtMillis
     }))
-
-// The order of UTF-8 bytes is that of code points; the order of JavaScript strings is not.
-const byCodePoints = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -38,8 +38,10 @@ export const make = Effect.fnUntraced(function*(
     return Effect.flatMap(logPage(client, statements, range), (page) => Pages.assertDense(range, page))
   }
 
+  const storeId = untyped<string>(identity![0])
   return EventStore.of({
-    storeId: untyped<string>(identity![0]),
+    storeId,
+    epoch: Effect.succeed(storeId),
     versionNow: undefined,
     appendNow: undefined,
     append: makeAppend(client, statements, growth),
