@@ -9,7 +9,7 @@ import { inject, it } from "vitest"
 import * as Server from "../../scripts/postgres.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
-import { inRealTime } from "../../src/postgres/PostgresClient.ts"
+import { inRealTime } from "../../src/postgres/PostgresClock.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
 
 const shared = inject("postgres")
