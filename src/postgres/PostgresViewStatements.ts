@@ -91,7 +91,10 @@ export interface Prepared {
   readonly parameters: ReadonlyArray<PgTypes.Parameter>
 }
 
-/** Lists documents. Where an order has two parts, those with a value and then those without, each is read by the index. */
+/**
+ * Lists documents. Where an order has two parts, those with a value and then those without, each is read by the index.
+ * Those without are in the order of a column that is null in all of them, since that is the order of the index.
+ */
 export const list = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
   const { after, descending, limit, orderBy } = query
@@ -106,16 +109,19 @@ WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
 
   const text = (): string => {
     if (orderBy === undefined) {
-      return part(0, "NULL", after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : [], "d.key")
+      const absent = query.where.find(({ equals }) => equals === null)
+      const order = absent === undefined ? "d.key" : `d."${columnOf(absent)}", d.key`
+      return part(0, "NULL", after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : [], order)
     }
     const column = `d."${columnOf(orderBy)}"`
     const byKey = `d.key ${direction}`
-    const rest = (conditions: ReadonlyArray<string>) => part(1, "NULL", [`${column} IS NULL`, ...conditions], byKey)
+    const byBoth = `${column} ${direction}, ${byKey}`
+    const rest = (conditions: ReadonlyArray<string>) => part(1, "NULL", [`${column} IS NULL`, ...conditions], byBoth)
     if (after?.value === null) return rest([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])
     const condition = after === undefined
       ? `${column} IS NOT NULL`
       : `(${column}, d.key) ${beyond} (${values.field(orderBy.type, after.value)}, ${values.add(Rows.bound(after.key))})`
-    const valued = part(0, column, [condition], `${column} ${direction}, ${byKey}`)
+    const valued = part(0, column, [condition], byBoth)
     return `SELECT * FROM ((${valued})\nUNION ALL\n(${rest([])})) d
 ORDER BY d.part, d.value ${direction}, ${byKey} ${end}`
   }

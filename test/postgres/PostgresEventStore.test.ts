@@ -47,7 +47,10 @@ onPostgres(() => {
         const stores = yield* Effect.all(Array.from({ length: 10 }, () => open({ schema })), { concurrency: 10 })
         strictEqual(new Set(stores.map(({ events }) => events.storeId)).size, 1)
         const sql = yield* stranger
-        deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)}`, [{ migration_id: 1 }])
+        deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
+          { migration_id: 1 },
+          { migration_id: 2 }
+        ])
       }))
 
     it.live("is left alone by a worker that is told so, and by a check", () =>
@@ -57,7 +60,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 1,
+          newest: 2,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -71,10 +74,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (2, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (3, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 2`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 2")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 3`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 3")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>

@@ -7,10 +7,14 @@ import { SecureRandom } from "effect/crypto"
 import { Reactivity } from "effect/reactivity"
 import { inject, it } from "vitest"
 import * as Server from "../../scripts/postgres.ts"
+import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import { DeadLetters } from "../../src/DeadLetters.ts"
 import { EventStore } from "../../src/EventStore.ts"
+import { Lease } from "../../src/Lease.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import { inRealTime } from "../../src/postgres/PostgresClock.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
+import { ViewStore } from "../../src/ViewStore.ts"
 
 const shared = inject("postgres")
 const found = "missing" in shared ? shared : await Server.whenReady(shared)
@@ -47,5 +51,9 @@ export const open = (options: Partial<Postgres.Options>) =>
   Effect.map(Layer.build(Postgres.layer({ url, ...options })), (context) => ({
     events: Context.get(context, EventStore),
     snapshots: Context.get(context, SnapshotStore),
+    checkpoints: Context.get(context, CheckpointStore),
+    views: Context.get(context, ViewStore),
+    leases: Context.get(context, Lease),
+    letters: Context.get(context, DeadLetters),
     sql: Context.get(context, PgClient.PgClient)
   }))
