@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { StoreUnavailable } from "../EventStore.ts"
+import * as PostgresEpoch from "./PostgresEpoch.ts"
 import { toUnavailable } from "./PostgresFailures.ts"
 import * as PostgresFunctions from "./PostgresFunctions.ts"
 
@@ -119,6 +120,15 @@ const readers = (schema: string) =>
       version int NOT NULL,
       pinned boolean NOT NULL
     )`)
+    yield* run(`CREATE TABLE ${s}.epochs (
+      one boolean PRIMARY KEY CHECK (one),
+      epoch int NOT NULL,
+      database oid NOT NULL,
+      timeline text,
+      mark xid8 NOT NULL
+    )`)
+    for (const text of PostgresEpoch.functions(schema)) yield* run(text)
+    yield* run(PostgresEpoch.begin(schema))
   })
 
 const migrations = (schema: string) => ({ "0001_log": log(schema), "0002_readers": readers(schema) })

@@ -128,5 +128,6 @@ ON CONFLICT (tenant, category, stream_id) DO UPDATE SET version = excluded.versi
   state = excluded.state, checksum = excluded.checksum WHERE kept.version < excluded.version
 RETURNING 1`,
   discardSnapshot: `DELETE FROM ${s}.snapshots WHERE ${key} AND version = $4 RETURNING 1`,
-  storeId: `SELECT store_id FROM ${s}.store`
+  storeId: `SELECT store_id FROM ${s}.store`,
+  epoch: `SELECT ${s}.epoch_v1()`
 })

@@ -206,9 +206,14 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        for (const table of ["checkpoints", "leases", "dead_letters", "parked", "live_views"]) {
-          yield* sql`DROP TABLE ${sql(`${schema}.${table}`)}`
-        }
+        const added = yield* sql<{ readonly drop: string }>`
+          SELECT format('DROP TABLE %s', c.oid::regclass) AS drop FROM pg_class c
+          WHERE c.relnamespace = ${schema}::regnamespace AND c.relkind = 'r'
+            AND c.relname NOT IN ('events', 'receipts', 'snapshots', 'store', 'migrations')
+          UNION ALL SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p
+          WHERE p.pronamespace = ${schema}::regnamespace AND p.proname NOT IN ('clock_v1', 'append_v1', 'read_at_v1')`
+        assert.isAtLeast(added.length, 6)
+        for (const { drop } of added) yield* sql.unsafe(drop)
         yield* sql`DELETE FROM ${sql(`${schema}.migrations`)} WHERE migration_id > 1`
         const workers = yield* Effect.all([open({ schema }), open({ schema }), open({ schema })], { concurrency: 3 })
         for (const { checkpoints } of workers) strictEqual(yield* checkpoints.get(id), undefined)

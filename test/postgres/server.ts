@@ -28,10 +28,12 @@ export const onPostgres = (declare: () => void): void => {
 /** The server's URL. */
 export const url = "url" in found ? found.url : ""
 
-/** A connection of its own, as another process would have it: it knows nothing of Varve. */
-export const stranger = inRealTime(PgClient.makeClient({ url: Redacted.make(url) })).pipe(
-  Effect.provide(Reactivity.layer)
-)
+/** A connection of its own to a database, as another process would have it: it knows nothing of Varve. */
+export const strangerAt = (url: string) =>
+  inRealTime(PgClient.makeClient({ url: Redacted.make(url) })).pipe(Effect.provide(Reactivity.layer))
+
+/** A connection of its own to the database of the tests. */
+export const stranger = strangerAt(url)
 
 /** The name of a schema that does not exist yet, and is dropped with the scope. */
 export const freshSchema = Effect.acquireRelease(
