@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { EventStore, type Status } from "../../src/EventStore.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
@@ -242,6 +242,28 @@ onPostgres(() => {
         assert.isAtLeast(times[2]! - times[1]!, 3_000_000)
       }))
   })
+
+  it.live("recordedAt never goes back, though the clocks of two workers are an hour apart: it is the server's", () =>
+    Effect.gen(function*() {
+      const schema = yield* freshSchema
+      const clock = yield* Clock.Clock
+      const workers = yield* Effect.forEach([-3_600_000, 3_600_000], (apart) =>
+        Effect.map(open({ schema }), ({ events }) => {
+          const shifted: Clock.Clock = Object.assign(Object.create(clock), {
+            currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
+            currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+          })
+          const append = Effect.suspend(() => events.append([oneEvent(0)]))
+          return { append: Effect.provideService(append, Clock.Clock, shifted), events }
+        }))
+      const before = yield* Clock.currentTimeMillis
+      for (let round = 0; round < 10; round++) yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      const { events } = yield* workers[0]!.events.readAll({ after: 0n })
+      const times = events.map(({ recordedAtMillis }) => recordedAtMillis)
+      strictEqual(times.length, 20)
+      deepStrictEqual(times, times.toSorted((a, b) => a - b))
+      assert.isAtMost(Math.max(...times) - Math.min(before, ...times), 60_000)
+    }))
 
   describe("a reader", () => {
     it.live("is not told a time that a writer under way may still be recorded before", () =>
