@@ -12,7 +12,7 @@ import type { ConnectionOptions } from "node:tls"
 import { StoreUnavailable } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import { inRealTime } from "./PostgresClock.ts"
-import { type Failed, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
+import { type Failed, OwnFailure, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
 import { channelOf } from "./PostgresFunctions.ts"
 import type { Statement } from "./PostgresStatements.ts"
 import * as PostgresTransactions from "./PostgresTransactions.ts"
@@ -159,14 +159,6 @@ const makeTransaction =
         Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
       )
     })
-
-/** What the work of a transaction failed with, which may be an `SqlError` too. */
-class OwnFailure<E> {
-  readonly error: E
-  constructor(error: E) {
-    this.error = error
-  }
-}
 
 /** Nobody asked for a span of the transaction itself; the work's own are its caller's. */
 const asOutside = (outer: Context.Context<never>) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {

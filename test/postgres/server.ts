@@ -13,6 +13,7 @@ import { EventStore } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import { inRealTime } from "../../src/postgres/PostgresClock.ts"
+import { PostgresTransaction } from "../../src/postgres/PostgresTransaction.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
 
@@ -57,5 +58,6 @@ export const open = (options: Partial<Postgres.Options>) =>
     views: Context.get(context, ViewStore),
     leases: Context.get(context, Lease),
     letters: Context.get(context, DeadLetters),
+    transaction: Context.get(context, PostgresTransaction),
     sql: Context.get(context, PgClient.PgClient)
   }))
