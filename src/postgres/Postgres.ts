@@ -18,8 +18,9 @@ import * as PostgresGrowth from "./PostgresGrowth.ts"
 import * as PostgresLease from "./PostgresLease.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresSnapshotStore from "./PostgresSnapshotStore.ts"
+import * as PostgresStaging from "./PostgresStaging.ts"
 import * as PostgresStatements from "./PostgresStatements.ts"
-import { make as makeTransaction, PostgresTransaction } from "./PostgresTransaction.ts"
+import { PostgresTransaction } from "./PostgresTransaction.ts"
 import * as PostgresViewStore from "./PostgresViewStore.ts"
 
 /** Which database and schema, and how to use it. */
@@ -70,7 +71,7 @@ const stores = ({ migrate = true }: Options) =>
       Context.add(ViewStore, PostgresViewStore.make(client, statements, { migrate, storeId })),
       Context.add(Lease, PostgresLease.make(client, statements)),
       Context.add(DeadLetters, PostgresDeadLetters.make(client, statements, storeId)),
-      Context.add(PostgresTransaction, makeTransaction(client, statements, growth)),
+      Context.add(PostgresTransaction, PostgresStaging.make(client, statements, growth)),
       Context.add(SqlClient.SqlClient, client.sql),
       Context.add(PgClient.PgClient, client.sql)
     )

@@ -149,28 +149,30 @@ const runOn = (
     toUnavailable(name, absent)
   )
 
-const makeTransaction =
-  (sql: PgClient.PgClient): PostgresClient["Service"]["transaction"] => (operation, work) =>
-    Effect.contextWith((outer: Context.Context<never>) => {
-      const own = asOutside(outer)(Effect.mapError(work, (error) => new OwnFailure(error)))
-      return sql.withTransaction(own).pipe(
-        Effect.provideService(PostgresTransactions.OfStores, true),
-        Effect.provideService(References.TracerEnabled, false),
-        Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
-      )
-    })
+const makeTransaction = (sql: PgClient.PgClient): PostgresClient["Service"]["transaction"] => (operation, work) =>
+  Effect.contextWith((outer: Context.Context<never>) => {
+    const own = asOutside(outer)(Effect.mapError(work, (error) => new OwnFailure(error)))
+    return sql.withTransaction(own).pipe(
+      Effect.provideService(PostgresTransactions.OfStores, true),
+      Effect.provideService(References.TracerEnabled, false),
+      Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
+    )
+  })
 
 /** Nobody asked for a span of the transaction itself; the work's own are its caller's. */
-const asOutside = (outer: Context.Context<never>) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-  const span = Context.getOrUndefined(outer, Tracer.ParentSpan)
-  return work.pipe(
-    Effect.provideService(References.TracerEnabled, Context.get(outer, References.TracerEnabled)),
-    Effect.provideService(PostgresTransactions.OfStores, Context.get(outer, PostgresTransactions.OfStores)),
-    span === undefined
-      ? Effect.updateContext((inner: Context.Context<R>) => untyped<typeof inner>(Context.omit(Tracer.ParentSpan)(inner)))
-      : Effect.provideService(Tracer.ParentSpan, span)
-  )
-}
+const asOutside =
+  (outer: Context.Context<never>) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const span = Context.getOrUndefined(outer, Tracer.ParentSpan)
+    return work.pipe(
+      Effect.provideService(References.TracerEnabled, Context.get(outer, References.TracerEnabled)),
+      Effect.provideService(PostgresTransactions.OfStores, Context.get(outer, PostgresTransactions.OfStores)),
+      span === undefined
+        ? Effect.updateContext((inner: Context.Context<R>) =>
+          untyped<typeof inner>(Context.omit(Tracer.ParentSpan)(inner))
+        )
+        : Effect.provideService(Tracer.ParentSpan, span)
+    )
+  }
 
 /** The client as a Layer. */
 export const layer = (options: Options): Layer.Layer<PostgresClient, StoreUnavailable> =>

@@ -248,17 +248,22 @@ onPostgres(() => {
     Effect.gen(function*() {
       const schema = yield* freshSchema
       const clock = yield* Clock.Clock
-      const workers = yield* Effect.forEach([-3_600_000, 3_600_000], (apart) =>
-        Effect.map(open({ schema }), ({ events }) => {
-          const shifted: Clock.Clock = Object.assign(Object.create(clock), {
-            currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
-            currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+      const workers = yield* Effect.forEach(
+        [-3_600_000, 3_600_000],
+        (apart) =>
+          Effect.map(open({ schema }), ({ events }) => {
+            const shifted: Clock.Clock = Object.assign(Object.create(clock), {
+              currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
+              currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+            })
+            const append = Effect.suspend(() => events.append([oneEvent(0)]))
+            return { append: Effect.provideService(append, Clock.Clock, shifted), events }
           })
-          const append = Effect.suspend(() => events.append([oneEvent(0)]))
-          return { append: Effect.provideService(append, Clock.Clock, shifted), events }
-        }))
+      )
       const before = yield* Clock.currentTimeMillis
-      for (let round = 0; round < 10; round++) yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      for (let round = 0; round < 10; round++) {
+        yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      }
       const { events } = yield* workers[0]!.events.readAll({ after: 0n })
       const times = events.map(({ recordedAtMillis }) => recordedAtMillis)
       strictEqual(times.length, 20)

@@ -85,9 +85,11 @@ onPostgres(() => {
       Effect.gen(function*() {
         const { events, kept, transaction } = yield* worker
         const stream = Sample.stream()
-        const refused = yield* Effect.flip(transaction.run((append) =>
-          both(append([Sample.write(stream, 0)]), both(append(one()), events.append([one(stream)])))
-        ))
+        const refused = yield* Effect.flip(
+          transaction.run((append) =>
+            both(append([Sample.write(stream, 0)]), both(append(one()), events.append([one(stream)])))
+          )
+        )
         strictEqual(refused._tag, "TransactionRefused")
         deepStrictEqual(yield* kept, { rows: [], head: 1n })
       }))
@@ -203,13 +205,13 @@ onPostgres(() => {
         assert.include((yield* Effect.flip(stricter)).message, "must be READ COMMITTED")
         const leaked = yield* transaction.run((append) => Effect.succeed(append))
         assert.include((yield* Effect.flip(leaked(one()))).message, "has ended")
-        const early = yield* Effect.flip(transaction.run((append) =>
-          both(append(one()), sql`SET CONSTRAINTS ALL IMMEDIATE`)
-        ))
+        const early = yield* Effect.flip(
+          transaction.run((append) => both(append(one()), sql`SET CONSTRAINTS ALL IMMEDIATE`))
+        )
         strictEqual(early._tag, "SqlError")
-        const later = yield* Effect.flip(transaction.run((append) =>
-          both(sql`SET CONSTRAINTS ALL IMMEDIATE`, append(one()))
-        ))
+        const later = yield* Effect.flip(
+          transaction.run((append) => both(sql`SET CONSTRAINTS ALL IMMEDIATE`, append(one())))
+        )
         assert.include(later.message, "SET CONSTRAINTS must leave appends to the commit")
         deepStrictEqual(yield* kept, { rows: [], head: 0n })
       }))
@@ -262,7 +264,9 @@ const write = Effect.fnUntraced(function*(
 ) {
   for (let round = 0; round < 60; round++) {
     const stream = streams[yield* Random.nextIntBetween(0, streams.length - 1)]!
-    const hoped = (yield* Random.nextBoolean) ? "any" as const : (yield* events.readStream(stream, { limit: 1 })).version
+    const hoped = (yield* Random.nextBoolean)
+      ? "any" as const
+      : (yield* events.readStream(stream, { limit: 1 })).version
     const isTransaction = yield* Random.nextBoolean
     const made = Sample.events(yield* Random.nextIntBetween(1, 3), { type: isTransaction ? "Happened" : "Grouped" })
     const tell = Effect.sync(() => acknowledged.push(...made.map(({ eventId }) => eventId)))
@@ -276,7 +280,9 @@ const write = Effect.fnUntraced(function*(
           yield* append([Sample.write(Sample.stream(), 0, [paid])])
         })
       )
-      const isKept = yield* Effect.as(run, true).pipe(Effect.catchTag("TransactionRefused", () => Effect.succeed(false)))
+      const isKept = yield* Effect.as(run, true).pipe(
+        Effect.catchTag("TransactionRefused", () => Effect.succeed(false))
+      )
       if (isKept) acknowledged.push(paid.eventId)
       if (isKept) yield* tell
     } else {
