@@ -40,13 +40,13 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
     packages: ["effect"]
   },
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate"],
+    modules: ["internal/clients", "internal/types", "Aggregate", "internal/documents", "internal/viewReads", "Projection"],
     packages: ["effect"]
   },
   {
