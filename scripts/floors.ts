@@ -46,7 +46,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate", "internal/documents", "internal/viewReads", "Projection"],
+    modules: ["internal/clients", "internal/types", "Aggregate", "internal/viewDocuments", "internal/viewReads", "Projection"],
     packages: ["effect"]
   },
   {
