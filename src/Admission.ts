@@ -17,6 +17,8 @@ export const limits = {
   metadataBytesMax: 16 * 1024,
   /** Of the recorded outcome of one command, its reply or rejection as UTF-8 JSON: 256 KiB. */
   outcomeBytesMax: 256 * 1024,
+  /** Of one document of a view, as UTF-8 JSON: 1 MiB. */
+  documentBytesMax: 1024 * 1024,
   /** How deep a payload may be nested: no schema, handler or store runs out of stack on the way down. */
   payloadLevelsMax: 500,
   /** Of one write to one stream. */

@@ -23,11 +23,14 @@ export interface CheckpointId {
 export interface Checkpoint extends CheckpointId {
   /** Everything up to here is done, or was not wanted. */
   readonly position: Position
-  /** How often the checkpoint was changed, by whomever; what `advance` compares. */
+  /**
+   * Grows with each change, by whomever; what `advance` compares. It never comes back: a checkpoint that was removed and
+   * begins again goes on counting, so that nobody from before can take it for his own.
+   */
   readonly revision: number
   /** The epoch of the log that `position` belongs to: see `EventStore.epoch`. */
   readonly epoch: string
-  /** Why nobody may advance it; undefined if anybody may. */
+  /** Why nobody may advance it, maybe an empty text; undefined if anybody may. */
   readonly paused: string | undefined
   /** The store's clock at the last change, in whole milliseconds since 1970. */
   readonly updatedAtMillis: number
@@ -38,7 +41,7 @@ export interface Step {
   readonly id: CheckpointId
   /** The revision that it must still have; 0 if there must be none yet. */
   readonly revision: number
-  /** Where it goes. Backwards too: that is a reset. */
+  /** Where it goes, or stays. Backwards too: that is a reset. */
   readonly to: Position
   readonly epoch: string
 }
@@ -52,15 +55,27 @@ export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("Chec
   version: Schema.Int,
   partition: Schema.Int,
   expected: Schema.Int,
-  actual: Schema.UndefinedOr(Schema.Int)
+  actual: Schema.UndefinedOr(Schema.Int),
+  /** Why nobody may advance it, if nobody may. */
+  paused: Schema.UndefinedOr(Schema.String)
 }) {
   override get message() {
-    return `The checkpoint of "${this.name}" (version ${this.version}, partition ${this.partition}) was moved by ` +
-      `somebody else: revision ${this.expected} was expected, it is ${this.actual ?? "gone"}`
+    const whose = `The checkpoint of "${this.name}" (version ${this.version}, partition ${this.partition})`
+    return this.paused === undefined
+      ? `${whose} was moved by somebody else: revision ${this.expected} was expected, it is ${this.actual ?? "gone"}`
+      : `${whose} is paused: ${this.paused}`
   }
 }
 
-/** The checkpoints of all readers whose work is kept in this store. */
+/**
+ * The checkpoints of all readers whose work is kept in this store.
+ *
+ * Who is asked inside a transaction (that of `advance` or `transaction`, or of the same database's `SqlClient`) takes
+ * part in it. One inside another is undone by itself if it fails, and kept with the outer one if not.
+ *
+ * A name, number or position that cannot be one finds nothing where it is read; where it would be written it is a
+ * defect with `InputInvalid` or `LimitExceeded`, since names come from code and not from data.
+ */
 export class CheckpointStore extends Context.Service<CheckpointStore, {
   /** Names the database behind this layer: what it shares with another port of the same id is one transaction. */
   readonly storeId: string
@@ -73,11 +88,11 @@ export class CheckpointStore extends Context.Service<CheckpointStore, {
    * this store (`ViewStore.write`, `DeadLetters`), or with its `SqlClient`, is part of it. The checkpoint is taken
    * first, so of two runners one waits and then is refused before its work begins.
    *
-   * `work` must not wait for anything but this store, and must not be told twice: it may have run and not be kept.
+   * `work` must not wait for anything but this store, and must act on nothing else: it may have run and not be kept.
    * Interruption and a failure or defect of `work` keep nothing.
    *
-   * - `CheckpointMoved`: it has another revision, or is paused; nothing was kept
-   * - `StoreUnavailable`: nothing was kept, or, where the connection was lost, it is not known: `get` tells
+   * - `CheckpointMoved`: it has another revision, or is paused; `work` was not begun
+   * - `StoreUnavailable`: nothing was kept, or, where it says so, it is not known whether all of it was: `get` tells
    */
   readonly advance: <A, E, R>(
     step: Step,
@@ -91,10 +106,13 @@ export class CheckpointStore extends Context.Service<CheckpointStore, {
    * Does `work` in one transaction, without a checkpoint: for what operators do. The same rules hold.
    */
   readonly transaction: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreUnavailable, R>
-  /** Nobody may advance it any more; it is made, at position 0, if there is none. A reason is 1 to 1,000 characters. */
+  /**
+   * Nobody may advance it any more; it is made, at position 0 of this epoch, if there is none. A reason is kept as the
+   * first 1,000 characters of it; those that no store can keep become U+FFFD.
+   */
   readonly pause: (id: CheckpointId, reason: string, epoch: string) => Effect.Effect<Checkpoint, StoreUnavailable>
-  /** It may be advanced again. Answers what it is now; undefined if there is none. */
+  /** It may be advanced again, which changes nothing if it may already. Answers what it is now, if there is one. */
   readonly resume: (id: CheckpointId) => Effect.Effect<Checkpoint | undefined, StoreUnavailable>
-  /** Forgets a checkpoint, as part of the transaction that it is asked in, if any. Answers whether there was one. */
+  /** Forgets a checkpoint, but for its last revision. Answers whether there was one. */
   readonly remove: (id: CheckpointId) => Effect.Effect<boolean, StoreUnavailable>
 }>()("varve/CheckpointStore") {}

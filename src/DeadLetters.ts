@@ -25,11 +25,14 @@ export interface NewDeadLetter {
   /** As in the log. */
   readonly type: string
   readonly reason: DeadReason
-  /** What went wrong, in plain words, without a stack; cut off after 4,000 characters. */
+  /**
+   * What went wrong, in plain words, without a stack. Kept are its first 4,000 characters; those that no store can keep
+   * become U+FFFD.
+   */
   readonly error: string
 }
 
-/** A letter as it is kept. */
+/** A letter as it is kept: its stream and type as they were put first, the rest as it was put last. */
 export interface DeadLetter extends NewDeadLetter {
   /** How often it was tried and failed: how often the letter was put. */
   readonly attempts: number
@@ -48,17 +51,23 @@ export interface ParkedStream {
   readonly sinceMillis: number
 }
 
-/** The dead letters of all readers in this store. What changes them is part of the transaction that it is asked in. */
+/**
+ * The dead letters of all readers in this store.
+ *
+ * What is asked inside a transaction (`CheckpointStore.advance`, or that of the same database's `SqlClient`) takes part
+ * in it. A name, number or position that cannot be one finds nothing where it is read; where it would be written it is a
+ * defect with `InputInvalid` or `LimitExceeded`, since it comes from code, or from the log.
+ */
 export class DeadLetters extends Context.Service<DeadLetters, {
   /** Names the database behind this layer. */
   readonly storeId: string
   /** Keeps a letter; if there is one of that reader and event, it has failed once more. */
   readonly put: (letter: NewDeadLetter) => Effect.Effect<void, StoreUnavailable>
-  /** Letters in the order of positions: of one reader, or of all (then by name and version within a position). */
+  /** Letters by position, then by the reader's name (in code points) and version: of one reader, or of all. */
   readonly list: (query: {
     readonly reader?: ReaderId | undefined
-    /** Only letters after this position; 0 unless given. */
-    readonly after?: Position | undefined
+    /** Only letters after this one in that order; without a reader, all after its position. It need not exist. */
+    readonly after?: { readonly position: Position; readonly reader?: ReaderId | undefined } | undefined
     /** At most so many; 1 to 1,000, 100 unless given. */
     readonly limit?: number | undefined
   }) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
@@ -70,11 +79,11 @@ export class DeadLetters extends Context.Service<DeadLetters, {
   readonly remove: (reader: ReaderId, position: Position) => Effect.Effect<boolean, StoreUnavailable>
   /** Forgets all letters and parked streams of a reader: it begins anew, or is gone. */
   readonly clear: (reader: ReaderId) => Effect.Effect<void, StoreUnavailable>
-  /** Parks a stream from a position on; nothing if it is parked already. */
+  /** Parks a stream from a position on; nothing if that reader has parked it already, wherever from. */
   readonly park: (
     stream: Pick<ParkedStream, "reader" | "stream" | "fromPosition">
   ) => Effect.Effect<void, StoreUnavailable>
-  /** The parked streams of a reader, by the position from which they are. */
+  /** The parked streams of a reader, in the order of the positions from which they are. */
   readonly parked: (reader: ReaderId) => Effect.Effect<ReadonlyArray<ParkedStream>, StoreUnavailable>
   /** Takes a stream back, if it is still parked from that position. Answers whether it was. */
   readonly unpark: (

@@ -12,7 +12,7 @@ export interface Claim {
   readonly name: string
   /** Who claims it: unique to a runner, 1 to 255 characters. */
   readonly holder: string
-  /** How long it is his from now on, in milliseconds by the store's clock, unless he claims it again before. */
+  /** How long it is his from now on, in whole milliseconds by the store's clock, unless he claims it again before. */
   readonly millis: number
 }
 
@@ -21,11 +21,15 @@ export interface Held {
   readonly holder: string
   /** When it ends, by the store's clock, in whole milliseconds since 1970. */
   readonly untilMillis: number
-  /** How often it has changed hands. */
+  /** Whose turn it is: 1 for the first holder, and one more for each that is another one than the last. */
   readonly term: number
 }
 
-/** The leases of all who share this store. */
+/**
+ * The leases of all who share this store. Ask them outside of transactions, where others see them at once.
+ *
+ * A name, a holder or a time that cannot be one is a defect with `InputInvalid` or `LimitExceeded`.
+ */
 export class Lease extends Context.Service<Lease, {
   /**
    * Takes a lease that is free, has ended, or is already one's own, which prolongs it. Answers who holds it now: the
