@@ -2,13 +2,10 @@
  * The documents of a view, to and from the text in which a store keeps them; and of which kind their indexed fields are.
  */
 import { Result, Schema, SchemaAST } from "effect"
-import { admitJson } from "../Admission.ts"
+import { admitJson, limits } from "../Admission.ts"
 import type { PureCodec } from "../Event.ts"
 import type { FieldType, FieldValue, ViewIndex } from "../ViewStore.ts"
 import { compile, parseObject } from "./codec.ts"
-
-/** A document may have so many bytes as JSON: 1 MiB. */
-export const documentBytesMax = 1024 * 1024
 
 /** How documents of one version are written and read. A failure says in one line what is wrong. */
 export interface Documents {
@@ -21,7 +18,7 @@ export const make = (schema: PureCodec): Documents => {
   return {
     encode: (document) =>
       Result.flatMap(codec.encode(document), (data) =>
-        Result.mapBoth(admitJson("the document", data, documentBytesMax), {
+        Result.mapBoth(admitJson("the document", data, limits.documentBytesMax), {
           onFailure: ({ message }) => message,
           onSuccess: ({ text }) => text
         })),
