@@ -8,7 +8,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
-import * as Documents from "./interna./viewDocuments.ts"
+import * as Documents from "./internal/viewDocuments.ts"
 import {
   type EffectSource,
   type Folds,
