@@ -52,7 +52,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 2,
     name: "stores", // what every adapter of the log does in the same way
-    modules: ["internal/appends", "internal/pages"],
+    modules: ["internal/order", "internal/appends", "internal/pages", "internal/readers", "internal/documents"],
     packages: ["effect"]
   },
   {

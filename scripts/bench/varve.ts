@@ -9,6 +9,7 @@ import * as Event from "../../src/Event.ts"
 import { type Append, EventStore } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Repository from "../../src/Repository.ts"
+import type { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import { entryOf, evolve, initial, mayBook } from "./ledger.ts"
 import type { Booking, Loaded, Open, Setting, World } from "./World.ts"
@@ -43,7 +44,7 @@ const behavior = Ledgers.behavior({
 })
 
 type Runtime = ManagedRuntime.ManagedRuntime<Ledgers | Stores, unknown>
-type Stores = Layer.Success<typeof Memory.layer>
+type Stores = EventStore | SnapshotStore
 
 const runtimeOver = (setting: Setting, stores: Layer.Layer<Stores, unknown>): Runtime =>
   ManagedRuntime.make(

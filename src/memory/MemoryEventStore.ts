@@ -11,6 +11,7 @@ import {
   type StreamsRange,
   type StreamSummary
 } from "../EventStore.ts"
+import { byCodePoints } from "../internal/order.ts"
 import * as Pages from "../internal/pages.ts"
 import * as MemoryLog from "./MemoryLog.ts"
 
@@ -95,6 +96,3 @@ const summaries = (
       createdAtMillis: events[0]!.recordedAtMillis,
       updatedAtMillis: events.at(-1)!.recordedAtMillis
     }))
-
-// The order of UTF-8 bytes is that of code points; the order of JavaScript strings is not.
-const byCodePoints = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

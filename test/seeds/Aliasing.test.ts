@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import * as Aggregate from "../../src/Aggregate.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Event from "../../src/Event.ts"
+import type { EventStore, StoreUnavailable } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
 import { layerFresh } from "../sqlite/file.ts"
@@ -41,7 +42,12 @@ const snapshot = Effect.gen(function*() {
   return snapshot && { version: snapshot.version, state: JSON.parse(snapshot.state) }
 })
 
-it.effect.each([["memory", Memory.layer], ["SQLite", layerFresh]] as const)(
+const stores: ReadonlyArray<readonly [string, Layer.Layer<EventStore | SnapshotStore, StoreUnavailable>]> = [
+  ["memory", Memory.layer],
+  ["SQLite", layerFresh]
+]
+
+it.effect.each(stores)(
   "W16: whoever spoils the state that it was shown spoils no snapshot and no later load (%s)",
   ([, stores]) =>
     Effect.gen(function*() {

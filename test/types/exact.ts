@@ -6,14 +6,18 @@ import type { SqlClient } from "effect/sql"
 import * as Aggregate from "varve/Aggregate"
 import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
 import type * as AggregateRuntime from "varve/AggregateRuntime"
+import type { CheckpointStore } from "varve/CheckpointStore"
+import type { DeadLetters } from "varve/DeadLetters"
 import * as Event from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
+import type { Lease } from "varve/Lease"
 import type * as Memory from "varve/memory/Memory"
 import type { SnapshotStore } from "varve/SnapshotStore"
 import type * as Sqlite from "varve/sqlite/Sqlite"
 import type * as FaultySnapshotStore from "varve/testing/FaultySnapshotStore"
 import type * as FaultyStore from "varve/testing/FaultyStore"
 import * as TestRuntime from "varve/testing/TestRuntime"
+import type { ViewStore } from "varve/ViewStore"
 import * as Worker from "varve/Worker"
 import {
   type AlreadyPlaced,
@@ -110,7 +114,8 @@ const Asking = Orders.toLayer({
 is<Equal<typeof Asking, Layer.Layer<Orders, never, AggregateHost | Carriers>>>()
 
 is<Equal<typeof AggregateRuntime.layer, Layer.Layer<AggregateHost, never, EventStore | SnapshotStore>>>()
-is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore, never, never>>>()
+type ReadSide = CheckpointStore | ViewStore | DeadLetters | Lease
+is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore | ReadSide, never, never>>>()
 is<
   Equal<
     ReturnType<typeof Sqlite.layer>,
