@@ -40,13 +40,13 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
     packages: ["effect"]
   },
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate"],
+    modules: ["internal/clients", "internal/types", "Aggregate", "internal/viewDocuments", "internal/viewReads", "Projection"],
     packages: ["effect"]
   },
   {
@@ -91,7 +91,28 @@ const rooms: ReadonlyArray<Room> = [
       "internal/execute",
       "internal/reads",
       "AggregateRuntime",
-      "Repository"
+      "Repository",
+      "internal/delivery",
+      "internal/routing",
+      "internal/partitions",
+      "internal/applier",
+      "internal/documentCache",
+      "internal/viewApplier",
+      "internal/foldApplier",
+      "internal/attention",
+      "internal/liveVersions",
+      "internal/projectionTelemetry",
+      "internal/reader",
+      "internal/volatileLedger",
+      "internal/backoff",
+      "internal/chain",
+      "internal/digest",
+      "internal/pursuit",
+      "internal/tenure",
+      "internal/listeners",
+      "internal/running",
+      "internal/waits",
+      "ProjectionRunner"
     ],
     packages: ["effect", "node:crypto"]
   },
