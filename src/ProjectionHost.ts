@@ -208,6 +208,8 @@ export interface Settings {
   readonly pageEvents?: number | undefined
   /** How many documents of a view stay in memory, at least 1; 10,000 unless given. */
   readonly cachedDocuments?: number | undefined
+  /** How long shutting down waits for the batch that is being worked off; 10 seconds unless given. */
+  readonly drainDeadline?: Duration.Input | undefined
 }
 
 /** A document as it has become; undefined if it was deleted. */

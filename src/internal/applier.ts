@@ -3,7 +3,7 @@
  */
 import { type Effect, Schema } from "effect"
 import type { DeadReason } from "../DeadLetters.ts"
-import type { Stored } from "../Event.ts"
+import type { Position, Stored } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import { problemOf } from "./codec.ts"
 import type { Undecodable } from "./evolution.ts"
@@ -35,8 +35,12 @@ export interface Applier {
   readonly keep: () => void
   /** What was applied last is not. */
   readonly drop: () => void
-  /** Nothing that it remembers can be relied on: somebody else may have worked meanwhile, or begun anew. */
+  /** What is applied from now on comes after this position. */
+  readonly begin: (position: Position) => void
+  /** Nothing that it remembers can be relied on: somebody else may work from now on. */
   readonly forget: () => void
+  /** Applying and keeping is one step: nobody may come between. */
+  readonly isAtomic: boolean
 }
 
 /** An event that this build cannot read. */

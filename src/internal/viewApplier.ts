@@ -85,6 +85,8 @@ export const make = (options: Options): Applier => {
       DocumentCache.trim(cache)
     },
     drop,
+    isAtomic: false,
+    begin: () => {},
     forget: () => {
       touched = new Set()
       DocumentCache.clear(cache)

@@ -1,0 +1,109 @@
+/**
+ * Projections in this process: one supervised fiber for each of their partitions, which follows the log, applies it page
+ * by page and sets a checkpoint with each. Any number of processes may run the same projections on the same store: a
+ * lease keeps all but one from working, and the checkpoint's revision keeps what they do exactly once.
+ */
+import { Clock, Context, Effect, Fiber, Layer, Tracer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { CheckpointStore } from "./CheckpointStore.ts"
+import { DeadLetters } from "./DeadLetters.ts"
+import { EventStore } from "./EventStore.ts"
+import * as Attention from "./internal/attention.ts"
+import * as Listeners from "./internal/listeners.ts"
+import * as LiveVersions from "./internal/liveVersions.ts"
+import type { Ports, Reader, Running } from "./internal/reader.ts"
+import * as Projecting from "./internal/running.ts"
+import * as Tenure from "./internal/tenure.ts"
+import { until } from "./internal/waits.ts"
+import { Lease } from "./Lease.ts"
+import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
+
+const make = Effect.gen(function*() {
+  const ports: Ports = {
+    events: yield* EventStore,
+    checkpoints: yield* CheckpointStore,
+    letters: yield* DeadLetters,
+    leases: yield* Lease,
+    clock: yield* Clock.Clock,
+    holder: SecureRandom.uuidV7Unsafe()
+  }
+  const context = yield* Effect.context<never>()
+  const all = new Map<string, Running>()
+
+  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*({ definition, settings, target }) {
+    yield* refuse(all, ports, definition, target)
+    const projecting = Projecting.make({ context, definition, ports, settings, target })
+    const { running } = projecting
+    all.set(definition.name, running)
+    const leased = target._tag !== "Fold"
+    const serve = (reader: Reader) => Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
+    const close = Effect.sync(() => {
+      running.telemetry.close()
+      all.delete(definition.name)
+    })
+    yield* Effect.acquireRelease(
+      Effect.forEach(running.readers, serve),
+      (fibers) => Effect.ensuring(drain(running, fibers), close)
+    )
+    return hosted(projecting)
+  })
+  return Context.make(
+    ProjectionHost,
+    ProjectionHost.of({
+      register,
+      await: (definition, position, { deadline }) =>
+        until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+    })
+  )
+})
+
+/** The span under which a Layer is built has ended long before events come. */
+const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
+  Context.omit(Tracer.ParentSpan)(context)
+
+/** What cannot run is a mistake in the program, which should not start. */
+const refuse = (
+  all: ReadonlyMap<string, Running>,
+  { checkpoints, letters }: Ports,
+  { name }: Definition,
+  target: Target
+): Effect.Effect<void> => {
+  if (all.has(name)) return Effect.die(new TypeError(`The projection "${name}" is already registered.`))
+  const others = { letters, ...("store" in target ? { documents: target.store } : {}) }
+  for (const [other, { storeId }] of Object.entries(others)) {
+    if (target._tag === "Fold" || storeId === checkpoints.storeId) continue
+    return Effect.die(new StoresDiffer({ projection: name, checkpoints: checkpoints.storeId, other, storeId }))
+  }
+  return Effect.void
+}
+
+const hosted = ({ folded, listeners, running: { live, prepared } }: Projecting.Projecting): Hosted => ({
+  prepared,
+  live: live === undefined ? Effect.succeed(undefined) : LiveVersions.current(live),
+  changes: Listeners.listen(listeners),
+  folded: Effect.sync(() => ({ ...folded }))
+})
+
+/** Begins nothing more, waits for what is being worked off as long as the deadline allows, and ends the rest. */
+const drain = Effect.fnUntraced(function*(
+  { progress, readers, settings: { drainDeadline } }: Running,
+  fibers: ReadonlyArray<Fiber.Fiber<unknown>>
+) {
+  for (const reader of readers) reader.closing = true
+  yield* Effect.timeoutOption(idle(readers, progress), drainDeadline)
+  yield* Fiber.interruptAll(fibers)
+})
+
+const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    readers.some(({ busy }) => busy)
+      ? Effect.andThen(Attention.after(progress, progress.calls), idle(readers, progress))
+      : Effect.void
+  )
+
+/**
+ * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
+ * is finished, and the rest is left to the next one.
+ */
+export const layer: Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> = Layer
+  .effectContext(make)
