@@ -11,7 +11,7 @@ const statusOf = (activity: string): string => {
 }
 
 /** The whole number that an amount is in its last decimal, of which it may have 20. */
-const units = (amount: string): bigint => BigInt(amount.replace(/^\d+$/, "$&.").replace(/\.(.*)/, (_, part) => part.padEnd(20, "0")))
+export const units = (amount: string): bigint => BigInt(amount.replace(/^\d+$/, "$&.").replace(/\.(.*)/, (_, part) => part.padEnd(20, "0")))
 
 export const totals = (log: string) => {
   const declarations: Record<string, { status: string; number: string; budget: string; amount: string }> = {}
