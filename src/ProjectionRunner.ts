@@ -3,12 +3,13 @@
  * by page and sets a checkpoint with each. Any number of processes may run the same projections on the same store: a
  * lease keeps all but one from working, and the checkpoint's revision keeps what they do exactly once.
  */
-import { Clock, Context, Effect, Fiber, Layer, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { CheckpointStore } from "./CheckpointStore.ts"
 import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
 import * as Attention from "./internal/attention.ts"
+import { settingOf } from "./internal/elapsed.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
@@ -18,13 +19,23 @@ import { until } from "./internal/waits.ts"
 import { Lease } from "./Lease.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
 
-const make = Effect.gen(function*() {
+/** How a runner treats all its projections. */
+export interface Options {
+  /**
+   * How long a crashed runner keeps others waiting, since nobody knows that it has crashed; 10 seconds unless given. It
+   * is prolonged three times as often. What is done is done once in any case.
+   */
+  readonly lease?: Duration.Input | undefined
+}
+
+const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
   const ports: Ports = {
     events: yield* EventStore,
     checkpoints: yield* CheckpointStore,
     letters: yield* DeadLetters,
     leases: yield* Lease,
     clock: yield* Clock.Clock,
+    leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
     holder: SecureRandom.uuidV7Unsafe()
   }
   const context = yield* Effect.context<never>()
@@ -105,5 +116,12 @@ const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Ef
  * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
  * is finished, and the rest is left to the next one.
  */
-export const layer: Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> = Layer
-  .effectContext(make)
+export const layerWith = (
+  options: Options
+): Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> =>
+  Layer.effectContext(make(options))
+
+/** A runner with what is usual. */
+export const layer: Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> = layerWith(
+  {}
+)

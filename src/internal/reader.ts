@@ -27,6 +27,8 @@ export interface Ports {
   readonly clock: Clock.Clock
   /** Names this runner to the others. */
   readonly holder: string
+  /** How long a lease lasts that is not prolonged. */
+  readonly leaseMillis: number
 }
 
 /** `Settings` with every default filled in. */

@@ -11,11 +11,8 @@ import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, type Reader, StoodStill } from "./reader.ts"
 
-/** How long a lease lasts that is not prolonged: so long a crashed runner keeps others waiting. */
-const leaseMillis = 10_000
-
-/** How often it is prolonged, asked for, and the checkpoint looked at. */
-const beat = "3 seconds"
+/** How often a lease is prolonged, or asked for, and the checkpoint looked at. */
+const beatMillis = ({ running: { ports } }: Reader): number => ports.leaseMillis * 0.3
 
 /** How long a reader whose data are not what they were waits before it looks again. */
 const stoppedPause = "10 seconds"
@@ -41,7 +38,7 @@ const standBack = (reader: Reader) =>
 const claimOf = ({ id: { name, partition, version }, running: { ports } }: Reader) => ({
   name: `projection/${name}/${version}/${partition}`,
   holder: ports.holder,
-  millis: leaseMillis
+  millis: ports.leaseMillis
 })
 
 const claim = (reader: Reader): Effect.Effect<boolean, StoreUnavailable> => {
@@ -50,12 +47,15 @@ const claim = (reader: Reader): Effect.Effect<boolean, StoreUnavailable> => {
 }
 
 const awaitLease = Effect.fnUntraced(function*(reader: Reader) {
-  while (!(yield* Effect.catch(claim(reader), () => Effect.succeed(false)))) yield* Effect.sleep(beat)
+  while (!(yield* Effect.catch(claim(reader), () => Effect.succeed(false)))) {
+    yield* Effect.sleep(beatMillis(reader))
+  }
 })
 
 /** Prolongs the lease; ends when it is lost, or may be. Looks whether somebody has changed the checkpoint meanwhile. */
 const hold = Effect.fnUntraced(function*(reader: Reader) {
-  const { clock } = reader.running.ports
+  const { clock, leaseMillis } = reader.running.ports
+  const beat = beatMillis(reader)
   let sinceMillis = elapsedMillis(clock)
   while (true) {
     yield* Effect.sleep(beat)

@@ -61,11 +61,12 @@ const mostMillis = 200
 const progressOf = (awaited: Awaited): Effect.Effect<Progress, StoreUnavailable> =>
   Effect.suspend((): Effect.Effect<Progress, StoreUnavailable> => {
     const readers = awaited.running?.readers ?? []
-    if (readers.length > 0 && readers.every(({ state }) => state !== "standby")) {
-      return Effect.succeed({ reached: lowest(readers), problem: problemOf(readers), isLocal: true })
-    }
-    if (awaited.definition.kind === "fold") {
+    const isFold = awaited.definition.kind === "fold"
+    if (isFold && readers.length === 0) {
       return Effect.succeed({ reached: 0n, problem: "it is not run here", isLocal: true })
+    }
+    if (isFold || (readers.length > 0 && readers.every(({ state }) => state !== "standby"))) {
+      return Effect.succeed({ reached: lowest(readers), problem: problemOf(readers), isLocal: true })
     }
     return Effect.map(awaited.checkpoints.list(awaited.definition.name), (all) => {
       const own = all.filter(({ version }) => version === awaited.definition.version)

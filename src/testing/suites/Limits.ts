@@ -8,6 +8,7 @@ import { InputInvalid, LimitExceeded, limits } from "../../Admission.ts"
 import type { Expected, New, StreamId } from "../../Event.ts"
 import { type Append, EventStore, type NewReceipt, type Write } from "../../EventStore.ts"
 import type { Guarantees } from "./Guarantees.ts"
+import { malformed as malformedNames } from "./Names.ts"
 import * as Sample from "./Sample.ts"
 
 /** The append is refused for this kind of reason, and has left nothing. Answers the reason. */
@@ -40,8 +41,6 @@ const named = (name: string): ReadonlyArray<StreamId> => [
   Sample.stream({ category: name }),
   Sample.stream({ id: name })
 ]
-
-const malformedNames = ["", "\0", "a\0b", "\uD800", "a\uDC00", "\uDC00\uD800", "a\uD83D"]
 
 const malformedReceipts: ReadonlyArray<ReadonlyArray<NewReceipt>> = [
   [Sample.receipt("c", { events: -1 })],

@@ -6,27 +6,8 @@ import { Effect } from "effect"
 import { defaultTenant } from "../../Event.ts"
 import { EventStore, type StreamsRange, type StreamSummary } from "../../EventStore.ts"
 import type { Guarantees } from "./Guarantees.ts"
+import { ordered } from "./Names.ts"
 import * as Sample from "./Sample.ts"
-
-/** In the order of code points; the order of UTF-16 would put "𝒳" before "\uE000", that of a language "B" after "a". */
-const ordered = [
-  "!",
-  "A",
-  "A!",
-  "AA",
-  "Az",
-  "B",
-  "a",
-  "a\u0301",
-  "b",
-  "z",
-  "\u00E1",
-  "\u0301",
-  "\uE000",
-  "\uFFFD",
-  "𝒳",
-  "😀"
-]
 
 const fill = Effect.fnUntraced(function*(category: string, ids: ReadonlyArray<string>, tenant = defaultTenant) {
   yield* Sample.appendGroup(...ids.map((id) => [Sample.write({ tenant, category, id }, 0, Sample.events(1))] as const))

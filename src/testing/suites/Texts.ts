@@ -7,46 +7,8 @@ import { Effect } from "effect"
 import type { New, StreamId } from "../../Event.ts"
 import { type Append, EventStore } from "../../EventStore.ts"
 import type { Guarantees } from "./Guarantees.ts"
+import { odd as names } from "./Names.ts"
 import * as Sample from "./Sample.ts"
-
-const names = [
-  "O'Neil",
-  "'; DROP TABLE events; --",
-  "\"quoted\"",
-  "100%",
-  "_",
-  "a/b\\c",
-  "../../etc/passwd",
-  "a:b",
-  "a",
-  "b:a",
-  "A",
-  " a",
-  "a ",
-  "line\nbreak",
-  "tab\tulator",
-  "\u0001\u001f\u007f",
-  "__proto__",
-  "constructor",
-  "toString",
-  "null",
-  "undefined",
-  "0",
-  "1e3",
-  "é",
-  "e\u0301",
-  "ß",
-  "SS",
-  "日本語",
-  "👩‍👩‍👧",
-  "\u202Eright to left",
-  "\uFEFFmark",
-  "\uFFFD",
-  "\uFFFF",
-  "$1",
-  "{}",
-  "[\"a\",\"b\"]"
-]
 
 const deep = (levels: number): unknown => levels === 0 ? [] : { in: [deep(levels - 1)] }
 
