@@ -39,9 +39,12 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const storeId = untyped<string>(identity![0])
+  // Asked each time, since the server may be another one after each connection that was lost.
+  const epoch = Effect.map(read(statements.epoch, []), ([row]) => `${storeId}/${untyped<number>(row![0])}`)
+  yield* epoch
   return EventStore.of({
     storeId,
-    epoch: Effect.succeed(storeId),
+    epoch,
     versionNow: undefined,
     appendNow: undefined,
     append: makeAppend(client, statements, growth),

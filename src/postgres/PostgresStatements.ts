@@ -4,11 +4,14 @@
  */
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
+import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
 /** A statement: prepared once per connection, by its text. */
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** What to say where its table is not there; that the schema must be migrated unless given. */
+  readonly absent?: string | undefined
 }
 
 /** The statements on the tables of one schema. */
@@ -20,11 +23,19 @@ export const make = (schema: string) =>
     ...writing(`"${schema}"`),
     ...readingStreams(`"${schema}"`),
     ...readingLog(`"${schema}"`),
-    ...keeping(`"${schema}"`)
+    ...keeping(`"${schema}"`),
+    ...PostgresReaderStatements.make(`"${schema}"`)
   })
 
 const named = <Name extends string>(texts: Readonly<Record<Name, string>>): Readonly<Record<Name, Statement>> =>
-  Record.map(texts, (text, name) => ({ name, text: `/* varve ${name} */ ${text}` }))
+  Record.map(texts, (text, name) => statement(name, text))
+
+/** A statement with its name in its text. */
+export const statement = (name: string, text: string, absent?: string): Statement => ({
+  name,
+  text: `/* varve ${name} */ ${text}`,
+  absent
+})
 
 const key = "tenant = $1 AND category = $2 AND stream_id = $3"
 
@@ -117,5 +128,6 @@ ON CONFLICT (tenant, category, stream_id) DO UPDATE SET version = excluded.versi
   state = excluded.state, checksum = excluded.checksum WHERE kept.version < excluded.version
 RETURNING 1`,
   discardSnapshot: `DELETE FROM ${s}.snapshots WHERE ${key} AND version = $4 RETURNING 1`,
-  storeId: `SELECT store_id FROM ${s}.store`
+  storeId: `SELECT store_id FROM ${s}.store`,
+  epoch: `SELECT ${s}.epoch_v1()`
 })

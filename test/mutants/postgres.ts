@@ -65,7 +65,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I7",
     bug: "PostgreSQL calls an append refused whose connection was lost",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  certain: isCertain(error),",
     replace: "  certain: isCertain(error) || true,",
     test: own,
@@ -128,7 +128,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I22",
     bug: "PostgreSQL's own words reach users",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  const { code, isServer } = codeOf(reason.cause)\n",
     replace: "  const { code, isServer } = codeOf(reason.cause)\n  if (isServer) return String(reason.cause)\n",
     test: own,
