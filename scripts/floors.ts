@@ -100,6 +100,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/viewApplier",
       "internal/foldApplier",
       "internal/attention",
+      "internal/readerNames",
       "internal/liveVersions",
       "internal/projectionTelemetry",
       "internal/reader",

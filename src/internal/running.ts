@@ -14,6 +14,7 @@ import * as LiveVersions from "./liveVersions.ts"
 import type { Share } from "./partitions.ts"
 import * as ProjectionTelemetry from "./projectionTelemetry.ts"
 import type { Ports, Reader, Resolved, Running } from "./reader.ts"
+import { letterName } from "./readerNames.ts"
 import * as ViewApplier from "./viewApplier.ts"
 import * as VolatileLedger from "./volatileLedger.ts"
 
@@ -64,11 +65,10 @@ export const make = ({ context, definition, ports, settings, target }: Parts): P
 
 const reader = (running: Running, share: Share, applier: Applier): Reader => {
   const { name, version } = running.definition
-  const letterName = share.partitions === 1 ? name : `${name}/${share.partition}`
   return {
     running,
     id: { name, version, partition: share.partition },
-    letterId: { name: letterName, version },
+    letterId: { name: letterName({ name, partition: share.partition }, share.partitions), version },
     share,
     applier,
     attention: Attention.make(),
