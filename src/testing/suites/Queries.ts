@@ -193,10 +193,10 @@ const matching: Guarantees<ViewStore> = {
     ])
   }),
 
-  "an indexed text may be as long as a document": Effect.gen(function*() {
+  "an indexed text may be longer than an index could hold": Effect.gen(function*() {
     const view = yield* ReadSide.prepared([{ field: "f", type: "text" }])
     // Nothing that an index could make short: whatever is read of it, its end decides.
-    const long = Array.from({ length: 20_000 }, () => SecureRandom.uuidV4Unsafe()).join("")
+    const long = Array.from({ length: 2_000 }, () => SecureRandom.uuidV4Unsafe()).join("")
     const texts = ["!", ...["", "!", "a", "b", "\u{10FFFF}"].map((end) => `${long}${end}`), "~"]
     yield* Effect.forEach(
       texts.toReversed(),
