@@ -248,9 +248,22 @@ export const channelOf = (schema: string): string => `varve_${schema}`
  * The clock is asked first. Then the writers' lock is tried, and let go at once: if nobody has it, and the log still
  * ends where it did, then whoever writes next asks the clock after us. Else it is the time of the last event.
  */
-export const readAt = (schema: string): string =>
-  `CREATE FUNCTION "${schema}".read_at_v1(seen bigint, seen_at timestamptz) RETURNS timestamptz LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off
+export const readAt = (schema: string): string => readAtAs("read_at_v1", "VOLATILE", schema)
+
+/**
+ * For readers of one tenant, who do not see where the log ends if that is another's event: where it ends, and the time
+ * of a snapshot, as the owner of the tables knows it.
+ */
+export const ofTenants = (schema: string): ReadonlyArray<string> => [
+  `CREATE FUNCTION "${schema}".head_v1(OUT "position" bigint, OUT recorded_at timestamptz) LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT e.position, e.recorded_at FROM "${schema}".events e ORDER BY e.position DESC LIMIT 1 $$`,
+  readAtAs("read_at_v2", "VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp", schema)
+]
+
+const readAtAs = (name: string, attributes: string, schema: string): string =>
+  `CREATE FUNCTION "${schema}".${name}(seen bigint, seen_at timestamptz) RETURNS timestamptz LANGUAGE plpgsql
+${attributes} SET enable_seqscan = off
 AS $$
 DECLARE
   now_at timestamptz := "${schema}".clock_v1();

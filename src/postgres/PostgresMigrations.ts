@@ -138,12 +138,21 @@ const transactions = (schema: string) =>
     for (const text of PostgresFunctions.staged(schema)) yield* sql.unsafe(text).unprepared
   })
 
+/** Roles that read one tenant at a time; see `PostgresTenants`. */
+const tenants = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.unsafe(`CREATE TABLE "${schema}".tenant_readers (role text COLLATE "C" PRIMARY KEY)`).unprepared
+    for (const text of PostgresFunctions.ofTenants(schema)) yield* sql.unsafe(text).unprepared
+  })
+
 const migrations = (schema: string) => ({
   "0001_log": log(schema),
   "0002_readers": readers(schema),
-  "0003_transactions": transactions(schema)
+  "0003_transactions": transactions(schema),
+  "0004_tenants": tenants(schema)
 })
-const newest = 3
+const newest = 4
 const tableOf = (schema: string) => `${schema}.migrations`
 
 /** Where a schema stands. */

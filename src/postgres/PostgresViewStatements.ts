@@ -2,13 +2,14 @@
  * The table of one version of a view, and the statements on it: each name has a table, so each has statements of its own.
  *
  * Documents are `json`: they come back as they were given. What may be asked for stands beside them in columns that the
- * server fills, since a tenant's reader (see `PostgresReaders`) could not use an index of an expression.
+ * server fills, since a tenant's reader (see `PostgresTenants`) could not use an index of an expression.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import { type Condition, noRoom, type PlannedQuery } from "../internal/documents.ts"
 import type { FieldType, FieldValue, ViewDefinition, ViewId, ViewIndex } from "../ViewStore.ts"
 import * as Rows from "./PostgresRows.ts"
 import { type Statement, statement } from "./PostgresStatements.ts"
+import * as PostgresTenants from "./PostgresTenants.ts"
 
 /** The name of its table. No name of a view holds `_`, so no two views share one. */
 const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
@@ -40,6 +41,10 @@ export const createIndex = (schema: string, view: ViewId, index: ViewIndex): Rea
     `CREATE INDEX ON ${table} (tenant, ${column}, key)`
   ]
 }
+
+/** Lets a tenant's readers see their part of it. */
+export const guard = (schema: string, view: ViewId, roles: ReadonlyArray<string>): ReadonlyArray<string> =>
+  PostgresTenants.guard(quoted(schema, view), roles)
 
 const quoted = (schema: string, view: ViewId): string => `"${schema}"."${tableOf(view)}"`
 

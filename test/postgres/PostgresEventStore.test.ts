@@ -50,7 +50,8 @@ onPostgres(() => {
         deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
           { migration_id: 1 },
           { migration_id: 2 },
-          { migration_id: 3 }
+          { migration_id: 3 },
+          { migration_id: 4 }
         ])
       }))
 
@@ -61,7 +62,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 3,
+          newest: 4,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -75,10 +76,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (4, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (5, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 4`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 4")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 5`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 5")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
