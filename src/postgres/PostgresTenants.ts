@@ -7,8 +7,7 @@
  * no policy, and its backups would be refused.
  */
 import { Effect } from "effect"
-import type { SqlClient } from "effect/sql"
-import { type SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { refuseName } from "../Admission.ts"
 import { EventStore, type LogRange, StoreUnavailable } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
