@@ -219,7 +219,7 @@ onPostgres(() =>
         assert.match(rows.map((row) => row["QUERY PLAN"]).join("\n"), /Index Cond: .*text_status = \$3/)
       }))
 
-    it.live("is one by its role: who owns the tables, or was not admitted, is refused", () =>
+    it.live("I21: is one by its role: who owns the tables, or was not admitted, is refused", () =>
       Effect.gen(function*() {
         const { role, schema } = yield* shared
         const other = yield* freshRole
