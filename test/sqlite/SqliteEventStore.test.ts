@@ -8,10 +8,9 @@ import { Context, Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { EventStore, type LogPage } from "../../src/EventStore.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
-import { freshFile, open } from "./file.ts"
+import { failingCommit, freshFile, open } from "./file.ts"
 
 const on = (events: EventStore["Service"]) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, EventStore, events)
@@ -267,23 +266,6 @@ describe("an append that fails", () => {
       }))
   }
 })
-
-/** Until the scope closes, commits end as they are told to and say that they failed. */
-const failingCommit = (errcode: number, outcome: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const { exec } = DatabaseSync.prototype
-      DatabaseSync.prototype.exec = function(sql) {
-        exec.call(this, sql === "COMMIT" ? outcome : sql)
-        if (sql === "COMMIT") throw Object.assign(new Error("the engine's words"), { errcode })
-      }
-      return exec
-    }),
-    (exec) =>
-      Effect.sync(() => {
-        DatabaseSync.prototype.exec = exec
-      })
-  )
 
 describe("a transaction of the application on the same client", () => {
   const withTable = Effect.gen(function*() {
