@@ -62,8 +62,9 @@ const log = (schema: string) =>
   })
 
 /**
- * Readers of the log. A checkpoint that was removed stays as a row: its revisions go on where they were. Each version of
- * a view has a table of its own besides, made when it is prepared.
+ * Readers of the log. A checkpoint that was removed stays as a row: its revisions go on where they were. A parked stream
+ * is found by a hash of its names, which may together be longer than an index can hold. Each version of a view has a
+ * table of its own besides, made when it is prepared.
  */
 const readers = (schema: string) =>
   Effect.gen(function*() {
@@ -107,12 +108,13 @@ const readers = (schema: string) =>
     yield* run(`CREATE TABLE ${s}.parked (
       reader_name text COLLATE "C" NOT NULL,
       reader_version int NOT NULL,
+      stream_key uuid NOT NULL,
       tenant text COLLATE "C" NOT NULL,
       category text COLLATE "C" NOT NULL,
       stream_id text COLLATE "C" NOT NULL,
       from_position bigint NOT NULL,
       since timestamptz NOT NULL,
-      PRIMARY KEY (reader_name, reader_version, tenant, category, stream_id)
+      PRIMARY KEY (reader_name, reader_version, stream_key)
     )`)
     yield* run(`CREATE INDEX parked_from ON ${s}.parked (reader_name, reader_version, from_position)`)
     yield* run(`CREATE TABLE ${s}.live_views (

@@ -20,6 +20,15 @@ export const columnsOf = ({ indexes }: ViewDefinition): ReadonlyMap<string, View
 
 const columnOf = ({ field, type }: ViewIndex): string => `${type}_${field}`
 
+/** Whether there is more of a text than its column holds. */
+const longOf = ({ field }: ViewIndex): string => `long_${field}`
+
+/**
+ * How much of a text its column holds, in characters: with the tenant and the key no more than an index can. Longer ones
+ * are rare; they have an index of their own, and are compared as a whole once it has found them.
+ */
+const indexedMax = 150
+
 /** Makes the table. */
 export const createTable = (schema: string, view: ViewId): string =>
   `CREATE TABLE IF NOT EXISTS ${quoted(schema, view)} (
@@ -34,11 +43,17 @@ export const createTable = (schema: string, view: ViewId): string =>
 export const createIndex = (schema: string, view: ViewId, index: ViewIndex): ReadonlyArray<string> => {
   const table = quoted(schema, view)
   const column = `"${columnOf(index)}"`
+  const value = valueOf(index)
+  const add = (column: string, type: string, value: string) =>
+    `ALTER TABLE ${table} ADD COLUMN ${column} ${type} GENERATED ALWAYS AS (${value}) STORED`
+  const indexed = `CREATE INDEX ON ${table} (tenant, ${column}, key)`
+  if (index.type !== "text") return [add(column, sqlTypes[index.type].type, value), indexed]
+  const long = `"${longOf(index)}"`
   return [
-    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type].type} GENERATED ALWAYS AS (${
-      valueOf(index)
-    }) STORED`,
-    `CREATE INDEX ON ${table} (tenant, ${column}, key)`
+    add(column, sqlTypes.text.type, `left(${value}, ${indexedMax})`),
+    add(long, "boolean NOT NULL", `coalesce(char_length(${value}) > ${indexedMax}, false)`),
+    `${indexed} WHERE NOT ${long}`,
+    `${indexed} WHERE ${long}`
   ]
 }
 
@@ -55,11 +70,20 @@ const sqlTypes: Readonly<Record<FieldType, { readonly type: string; readonly jso
 }
 
 /** What is of another type counts as null. */
-const valueOf = ({ field, type }: ViewIndex): string => {
-  const value = `document -> '${field}'`
+const valueOf = ({ field, type }: ViewIndex, document = "document"): string => {
+  const value = `${document} -> '${field}'`
   const { cast, json } = sqlTypes[type]
   return `CASE WHEN json_typeof(${value}) = '${json}' THEN ((${value}) #>> '{}')${cast} END`
 }
+
+/** The whole text of a field. */
+const wholeOf = (index: ViewIndex): string => `(${valueOf(index, "d.document")}) COLLATE "C"`
+
+const isLong = (text: FieldValue): boolean =>
+  typeof text === "string" && text.length > indexedMax && Array.from(text).length > indexedMax
+
+const beginOf = (text: FieldValue): FieldValue =>
+  typeof text === "string" ? Array.from(text).slice(0, indexedMax).join("") : text
 
 /** Which columns its table has; no row where there is none. */
 export const columns = (schema: string, view: ViewId): Statement =>
@@ -102,43 +126,88 @@ export interface Prepared {
 }
 
 /**
- * Lists documents. Where an order has two parts, those with a value and then those without, each is read by the index.
+ * Lists documents. Where an order has parts, those with a value and then those without, each is read by the index.
  * Those without are in the order of a column that is null in all of them, since that is the order of the index.
  */
 export const list = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
-  const { after, descending, limit, orderBy } = query
-  const table = quoted(schema, view)
+  const { after, limit, orderBy } = query
   const end = `LIMIT ${values.add(Rows.limit(limit))}`
-  const direction = descending ? "DESC" : "ASC"
-  const beyond = descending ? "<" : ">"
   const where = conditionsOf(query, values)
-  const part = (number: number, value: string, conditions: ReadonlyArray<string>, order: string) =>
-    `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document FROM ${table} d
-WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
+  const select = ({ conditions, number, order, value }: Part) =>
+    `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document
+FROM ${quoted(schema, view)} d WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
 
   const text = (): string => {
     if (orderBy === undefined) {
       const absent = query.where.find(({ equals }) => equals === null)
       const order = absent === undefined ? "d.key" : `d."${columnOf(absent)}", d.key`
-      return part(0, "NULL", after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : [], order)
+      const conditions = after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : []
+      return select({ number: 0, value: "NULL", conditions, order })
     }
-    const column = `d."${columnOf(orderBy)}"`
-    const byKey = `d.key ${direction}`
-    const byBoth = `${column} ${direction}, ${byKey}`
-    const rest = (conditions: ReadonlyArray<string>) => part(1, "NULL", [`${column} IS NULL`, ...conditions], byBoth)
-    if (after?.value === null) return rest([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])
-    const condition = after === undefined
-      ? `${column} IS NOT NULL`
-      : `(${column}, d.key) ${beyond} (${values.field(orderBy.type, after.value)}, ${
-        values.add(Rows.bound(after.key))
-      })`
-    const valued = part(0, column, [condition], byBoth)
-    return `SELECT * FROM ((${valued})\nUNION ALL\n(${rest([])})) d
-ORDER BY d.part, d.value ${direction}, ${byKey} ${end}`
+    const parts = partsOf(orderBy, query, values)
+    if (parts.length === 1) return select(parts[0]!)
+    const direction = directionOf(query)
+    return `SELECT * FROM (${parts.map((part) => `(${select(part)})`).join("\nUNION ALL\n")}) d
+ORDER BY d.part, d.value ${direction}, d.key ${direction} ${end}`
   }
   return { statement: statement("listDocuments", text(), noRoom(view)), parameters: values.all }
 }
+
+/** A part of an order that is found in the order of an index. */
+interface Part {
+  readonly number: number
+  readonly value: string
+  readonly conditions: ReadonlyArray<string>
+  readonly order: string
+}
+
+const directionOf = ({ descending }: PlannedQuery): string => descending ? "DESC" : "ASC"
+
+/** What comes after a document, in the order of a field. */
+const partsOf = (index: ViewIndex, query: PlannedQuery, values: Values): ReadonlyArray<Part> => {
+  const { after, descending } = query
+  const [column, direction, beyond] = [`d."${columnOf(index)}"`, directionOf(query), descending ? "<" : ">"]
+  const order = `${column} ${direction}, d.key ${direction}`
+  const without = (conditions: ReadonlyArray<string>): Part => ({
+    number: 1,
+    value: "NULL",
+    conditions: [`${column} IS NULL`, ...isShort(index), ...conditions],
+    order
+  })
+  if (after?.value === null) return [without([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])]
+  if (after === undefined) {
+    const valued = { number: 0, value: column, conditions: [`${column} IS NOT NULL`, ...isShort(index)], order }
+    return [valued, ...longParts(index, query, []), without([])]
+  }
+  const [value, key] = [values.field(index.type, after.value), values.add(Rows.bound(after.key))]
+  const behind = `(${column}, d.key) ${beyond} (${value}, ${key})`
+  if (index.type !== "text") return [{ number: 0, value: column, conditions: [behind], order }, without([])]
+  const begin = values.field("text", beginOf(after.value))
+  // A text that is no longer than its column stands before all longer ones that begin with it.
+  const short = isLong(after.value) ? `${column} ${descending ? "<=" : ">"} ${begin}` : behind
+  const long = [`${column} ${beyond}= ${begin}`, `(${wholeOf(index)}, d.key) ${beyond} (${value}, ${key})`]
+  return [
+    { number: 0, value: column, conditions: [short, ...isShort(index)], order },
+    ...longParts(index, query, long),
+    without([])
+  ]
+}
+
+/** Long texts are found by their beginnings, and put in order as a whole. */
+const longParts = (index: ViewIndex, query: PlannedQuery, conditions: ReadonlyArray<string>): ReadonlyArray<Part> => {
+  if (index.type !== "text") return []
+  const [direction, whole] = [directionOf(query), wholeOf(index)]
+  return [{
+    number: 0,
+    value: whole,
+    conditions: [`d."${longOf(index)}"`, ...conditions],
+    order: `d."${columnOf(index)}" ${direction}, ${whole} ${direction}, d.key ${direction}`
+  }]
+}
+
+/** What makes the index of texts that are not long the one to use. */
+const isShort = (index: ViewIndex): ReadonlyArray<string> => index.type === "text" ? [`NOT d."${longOf(index)}"`] : []
 
 /** Counts documents. */
 export const count = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
@@ -168,12 +237,17 @@ class Values {
 
 const conditionsOf = ({ where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
   "d.tenant = $1",
-  ...where.map((condition) => conditionOf(condition, values))
+  ...where.flatMap((condition) => conditionOf(condition, values))
 ]
 
-const conditionOf = (condition: Condition, values: Values): string => {
+const conditionOf = (condition: Condition, values: Values): ReadonlyArray<string> => {
+  const { equals, type } = condition
   const column = `d."${columnOf(condition)}"`
-  return condition.equals === null
-    ? `${column} IS NULL`
-    : `${column} = ${values.field(condition.type, condition.equals)}`
+  if (equals === null) return [`${column} IS NULL`, ...isShort(condition)]
+  if (!isLong(equals)) return [`${column} = ${values.field(type, equals)}`, ...isShort(condition)]
+  return [
+    `${column} = ${values.field(type, beginOf(equals))}`,
+    `d."${longOf(condition)}"`,
+    `${wholeOf(condition)} = ${values.field(type, equals)}`
+  ]
 }
