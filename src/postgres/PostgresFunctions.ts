@@ -239,6 +239,32 @@ const insertOk = (schema: string): string =>
             FROM unnest(current, counts, status) WITH ORDINALITY w(current, count, status, write)
             WHERE w.status = 'ok') w ON w.write = r.write;`
 
+/**
+ * What a field of a document counts as, by its type: a value of this type, or null. A number is one of JavaScript, so
+ * what is too large for one counts as null, and what is too small as zero.
+ */
+export const fields = (schema: string): ReadonlyArray<string> => {
+  const field = (type: string, sqlType: string, body: string) =>
+    `CREATE FUNCTION "${schema}".${type}_v1(field json) RETURNS ${sqlType} LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ BEGIN ${body} END $$`
+  return [
+    field("text", "text", `RETURN CASE WHEN json_typeof(field) = 'string' THEN field #>> '{}' END;`),
+    field("boolean", "boolean", `RETURN CASE WHEN json_typeof(field) = 'boolean' THEN (field #>> '{}')::boolean END;`),
+    field(
+      "number",
+      "float8",
+      // Only what may be too large or too small pays for being told.
+      `IF json_typeof(field) <> 'number' THEN RETURN NULL; END IF;
+  IF length(field::text) < 300 AND field::text !~ '[eE]' THEN RETURN field::text::float8; END IF;
+  BEGIN
+    RETURN field::text::float8;
+  EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN CASE WHEN field::text ~ '[eE]-' THEN 0 END;
+  END;`
+    )
+  ]
+}
+
 /** Where the server tells that the log has grown. */
 export const channelOf = (schema: string): string => `varve_${schema}`
 

@@ -129,7 +129,7 @@ const readers = (schema: string) =>
       timeline text,
       mark xid8 NOT NULL
     )`)
-    for (const text of PostgresEpoch.functions(schema)) yield* run(text)
+    for (const text of [...PostgresFunctions.fields(schema), ...PostgresEpoch.functions(schema)]) yield* run(text)
     yield* run(PostgresEpoch.begin(schema))
   })
 

@@ -20,12 +20,10 @@ export const columnsOf = ({ indexes }: ViewDefinition): ReadonlyMap<string, View
 
 const columnOf = ({ field, type }: ViewIndex): string => `${type}_${field}`
 
-/** Whether there is more of a text than its column holds. */
-const longOf = ({ field }: ViewIndex): string => `long_${field}`
-
 /**
- * How much of a text its column holds, in characters: with the tenant and the key no more than an index can. Longer ones
- * are rare; they have an index of their own, and are compared as a whole once it has found them.
+ * How much of a text is in an index, in characters: with the tenant and the key no more than an index can hold. Longer
+ * ones are rare; they have an index of their own, and are compared as a whole once it has found them. A column holds
+ * one character more, so that it tells which is which.
  */
 const indexedMax = 150
 
@@ -43,19 +41,18 @@ export const createTable = (schema: string, view: ViewId): string =>
 export const createIndex = (schema: string, view: ViewId, index: ViewIndex): ReadonlyArray<string> => {
   const table = quoted(schema, view)
   const column = `"${columnOf(index)}"`
-  const value = valueOf(index)
-  const add = (column: string, type: string, value: string) =>
-    `ALTER TABLE ${table} ADD COLUMN ${column} ${type} GENERATED ALWAYS AS (${value}) STORED`
+  const value = valueOf(schema, index, "document")
+  const isText = index.type === "text"
+  const held = isText ? `left(${value}, ${indexedMax + 1})` : value
   const indexed = `CREATE INDEX ON ${table} (tenant, ${column}, key)`
-  if (index.type !== "text") return [add(column, sqlTypes[index.type].type, value), indexed]
-  const long = `"${longOf(index)}"`
   return [
-    add(column, sqlTypes.text.type, `left(${value}, ${indexedMax})`),
-    add(long, "boolean NOT NULL", `coalesce(char_length(${value}) > ${indexedMax}, false)`),
-    `${indexed} WHERE NOT ${long}`,
-    `${indexed} WHERE ${long}`
+    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type]} GENERATED ALWAYS AS (${held}) STORED`,
+    ...(isText ? [`${indexed} WHERE ${shortOf(column)}`, `${indexed} WHERE ${longOf(column)}`] : [indexed])
   ]
 }
+
+const shortOf = (column: string): string => `coalesce(char_length(${column}), 0) <= ${indexedMax}`
+const longOf = (column: string): string => `char_length(${column}) > ${indexedMax}`
 
 /** Lets a tenant's readers see their part of it. */
 export const guard = (schema: string, view: ViewId, roles: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -63,27 +60,25 @@ export const guard = (schema: string, view: ViewId, roles: ReadonlyArray<string>
 
 const quoted = (schema: string, view: ViewId): string => `"${schema}"."${tableOf(view)}"`
 
-const sqlTypes: Readonly<Record<FieldType, { readonly type: string; readonly json: string; readonly cast: string }>> = {
-  text: { type: `text COLLATE "C"`, json: "string", cast: "" },
-  number: { type: "float8", json: "number", cast: "::float8" },
-  boolean: { type: "boolean", json: "boolean", cast: "::boolean" }
+const sqlTypes: Readonly<Record<FieldType, string>> = {
+  text: `text COLLATE "C"`,
+  number: "float8",
+  boolean: "boolean"
 }
 
-/** What is of another type counts as null. */
-const valueOf = ({ field, type }: ViewIndex, document = "document"): string => {
-  const value = `${document} -> '${field}'`
-  const { cast, json } = sqlTypes[type]
-  return `CASE WHEN json_typeof(${value}) = '${json}' THEN ((${value}) #>> '{}')${cast} END`
-}
+/** What a field counts as; see `PostgresFunctions.fields`. */
+const valueOf = (schema: string, { field, type }: ViewIndex, document: string): string =>
+  `"${schema}".${type}_v1(${document} -> '${field}')`
 
 /** The whole text of a field. */
-const wholeOf = (index: ViewIndex): string => `(${valueOf(index, "d.document")}) COLLATE "C"`
+const wholeOf = (schema: string, index: ViewIndex): string =>
+  `${valueOf(schema, index, "d.document")} COLLATE "C"`
 
 const isLong = (text: FieldValue): boolean =>
   typeof text === "string" && text.length > indexedMax && Array.from(text).length > indexedMax
 
 const beginOf = (text: FieldValue): FieldValue =>
-  typeof text === "string" ? Array.from(text).slice(0, indexedMax).join("") : text
+  typeof text === "string" ? Array.from(text).slice(0, indexedMax + 1).join("") : text
 
 /** Which columns its table has; no row where there is none. */
 export const columns = (schema: string, view: ViewId): Statement =>
@@ -133,7 +128,7 @@ export const list = (schema: string, view: ViewId, query: PlannedQuery): Prepare
   const values = new Values(query)
   const { after, limit, orderBy } = query
   const end = `LIMIT ${values.add(Rows.limit(limit))}`
-  const where = conditionsOf(query, values)
+  const where = conditionsOf(schema, query, values)
   const select = ({ conditions, number, order, value }: Part) =>
     `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document
 FROM ${quoted(schema, view)} d WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
@@ -145,7 +140,7 @@ FROM ${quoted(schema, view)} d WHERE ${[...where, ...conditions].join(" AND ")} 
       const conditions = after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : []
       return select({ number: 0, value: "NULL", conditions, order })
     }
-    const parts = partsOf(orderBy, query, values)
+    const parts = partsOf(schema, orderBy, query, values)
     if (parts.length === 1) return select(parts[0]!)
     const direction = directionOf(query)
     return `SELECT * FROM (${parts.map((part) => `(${select(part)})`).join("\nUNION ALL\n")}) d
@@ -165,7 +160,12 @@ interface Part {
 const directionOf = ({ descending }: PlannedQuery): string => descending ? "DESC" : "ASC"
 
 /** What comes after a document, in the order of a field. */
-const partsOf = (index: ViewIndex, query: PlannedQuery, values: Values): ReadonlyArray<Part> => {
+const partsOf = (
+  schema: string,
+  index: ViewIndex,
+  query: PlannedQuery,
+  values: Values
+): ReadonlyArray<Part> => {
   const { after, descending } = query
   const [column, direction, beyond] = [`d."${columnOf(index)}"`, directionOf(query), descending ? "<" : ">"]
   const order = `${column} ${direction}, d.key ${direction}`
@@ -178,7 +178,7 @@ const partsOf = (index: ViewIndex, query: PlannedQuery, values: Values): Readonl
   if (after?.value === null) return [without([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])]
   if (after === undefined) {
     const valued = { number: 0, value: column, conditions: [`${column} IS NOT NULL`, ...isShort(index)], order }
-    return [valued, ...longParts(index, query, []), without([])]
+    return [valued, ...longParts(schema, index, query, []), without([])]
   }
   const [value, key] = [values.field(index.type, after.value), values.add(Rows.bound(after.key))]
   const behind = `(${column}, d.key) ${beyond} (${value}, ${key})`
@@ -186,33 +186,39 @@ const partsOf = (index: ViewIndex, query: PlannedQuery, values: Values): Readonl
   const begin = values.field("text", beginOf(after.value))
   // A text that is no longer than its column stands before all longer ones that begin with it.
   const short = isLong(after.value) ? `${column} ${descending ? "<=" : ">"} ${begin}` : behind
-  const long = [`${column} ${beyond}= ${begin}`, `(${wholeOf(index)}, d.key) ${beyond} (${value}, ${key})`]
+  const long = [`${column} ${beyond}= ${begin}`, `(${wholeOf(schema, index)}, d.key) ${beyond} (${value}, ${key})`]
   return [
     { number: 0, value: column, conditions: [short, ...isShort(index)], order },
-    ...longParts(index, query, long),
+    ...longParts(schema, index, query, long),
     without([])
   ]
 }
 
 /** Long texts are found by their beginnings, and put in order as a whole. */
-const longParts = (index: ViewIndex, query: PlannedQuery, conditions: ReadonlyArray<string>): ReadonlyArray<Part> => {
+const longParts = (
+  schema: string,
+  index: ViewIndex,
+  query: PlannedQuery,
+  conditions: ReadonlyArray<string>
+): ReadonlyArray<Part> => {
   if (index.type !== "text") return []
-  const [direction, whole] = [directionOf(query), wholeOf(index)]
+  const [column, direction, whole] = [`d."${columnOf(index)}"`, directionOf(query), wholeOf(schema, index)]
   return [{
     number: 0,
     value: whole,
-    conditions: [`d."${longOf(index)}"`, ...conditions],
-    order: `d."${columnOf(index)}" ${direction}, ${whole} ${direction}, d.key ${direction}`
+    conditions: [longOf(column), ...conditions],
+    order: `${column} ${direction}, ${whole} ${direction}, d.key ${direction}`
   }]
 }
 
 /** What makes the index of texts that are not long the one to use. */
-const isShort = (index: ViewIndex): ReadonlyArray<string> => index.type === "text" ? [`NOT d."${longOf(index)}"`] : []
+const isShort = (index: ViewIndex): ReadonlyArray<string> =>
+  index.type === "text" ? [shortOf(`d."${columnOf(index)}"`)] : []
 
 /** Counts documents. */
 export const count = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
-  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${conditionsOf(query, values).join(" AND ")}`
+  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${conditionsOf(schema, query, values).join(" AND ")}`
   return { statement: statement("countDocuments", text, noRoom(view)), parameters: values.all }
 }
 
@@ -235,19 +241,19 @@ class Values {
   }
 }
 
-const conditionsOf = ({ where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
+const conditionsOf = (schema: string, { where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
   "d.tenant = $1",
-  ...where.flatMap((condition) => conditionOf(condition, values))
+  ...where.flatMap((condition) => conditionOf(schema, condition, values))
 ]
 
-const conditionOf = (condition: Condition, values: Values): ReadonlyArray<string> => {
+const conditionOf = (schema: string, condition: Condition, values: Values): ReadonlyArray<string> => {
   const { equals, type } = condition
   const column = `d."${columnOf(condition)}"`
   if (equals === null) return [`${column} IS NULL`, ...isShort(condition)]
   if (!isLong(equals)) return [`${column} = ${values.field(type, equals)}`, ...isShort(condition)]
   return [
     `${column} = ${values.field(type, beginOf(equals))}`,
-    `d."${longOf(condition)}"`,
-    `${wholeOf(condition)} = ${values.field(type, equals)}`
+    longOf(column),
+    `${wholeOf(schema, condition)} = ${values.field(type, equals)}`
   ]
 }
