@@ -4,10 +4,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Latch, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as ReadSide from "../../src/testing/suites/ReadSide.ts"
+import { id, view } from "./counting.ts"
 import { failingCommit, freshFile, open, stranger } from "./file.ts"
+import { ended, startProcess } from "./processes.ts"
 
 const { put, tenant } = ReadSide
 
@@ -345,4 +347,55 @@ describe("the stores of one file", () => {
       deepStrictEqual(yield* Effect.flatMap(open({ filename }), look), before)
       assert.isTrue(before.every((found) => found !== undefined && (!Array.isArray(found) || found.length === 1)))
     }))
+})
+
+const counted = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+
+/** The count as it is kept, and the steps that led there. */
+const seenIn = Effect.fnUntraced(function*(filename: string) {
+  const { checkpoints, views } = yield* open({ filename })
+  const found = yield* views.list(view, { tenant, orderBy: { field: "n", direction: "ascending" }, limit: 1_000 })
+  const [count] = found.filter(({ key }) => key === "count")
+  return {
+    revision: (yield* checkpoints.get(id))?.revision,
+    count: count && JSON.parse(count.document).n,
+    steps: found.filter(({ key }) => key !== "count").map(({ key, revision }) => [Number(key), revision])
+  }
+})
+
+describe("several processes on one file", () => {
+  it.live("I11, I12: move a checkpoint along one chain, and count each step once", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const processes = yield* Effect.forEach(counted(3), () => startProcess("advancer.ts", filename, "40"))
+      const codes = yield* Effect.forEach(processes, ({ child }) => ended(child), { concurrency: "unbounded" })
+      deepStrictEqual(codes, [0, 0, 0])
+      deepStrictEqual(processes.flatMap(({ told }) => told).toSorted((a, b) => a - b), counted(120))
+      deepStrictEqual(yield* seenIn(filename), {
+        revision: 120,
+        count: 120,
+        steps: counted(120).map((n) => [n, 1])
+      })
+    }), 60_000)
+
+  it.live("I11: count each step once, also when they are killed in the middle of one", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const told: Array<number> = []
+      for (let round = 1; round <= 3; round++) {
+        const [one, two] = yield* Effect.replicateEffect(startProcess("advancer.ts", filename, "1000000"), 2)
+        const begun = Effect.repeat(
+          Effect.suspend(() => Effect.succeed(one!.told.length > 5 && two!.told.length > 5)),
+          { until: (begun) => begun, schedule: Schedule.spaced("5 millis") }
+        )
+        yield* Effect.timeout(begun, "20 seconds")
+        for (const { child } of [one!, two!]) child.kill("SIGKILL")
+        yield* Effect.forEach([one!, two!], ({ child }) => ended(child))
+        told.push(...one!.told, ...two!.told)
+        const { count, revision, steps } = yield* seenIn(filename)
+        assert.isAtLeast(count, Math.max(...told))
+        deepStrictEqual([revision, steps], [count, counted(count).map((n) => [n, 1])])
+      }
+      strictEqual(new Set(told).size, told.length)
+    }), 60_000)
 })
