@@ -53,6 +53,10 @@ export interface Process<in R> {
   readonly trouble: (fault: Fault<StoreUnavailable> | undefined) => Effect.Effect<void>
   /** It is gone: nothing that it does from now on reaches a store, and nobody waits for it. */
   readonly kill: Effect.Effect<void>
+  /** It ends in good order. */
+  readonly stop: Effect.Effect<void>
+  /** What happens to its next call of an operation. */
+  readonly next: (operation: keyof FaultyReadSide.Failures, fault: Fault<StoreUnavailable>) => Effect.Effect<void>
   /** Ends when it has died by itself, at the point that was set. */
   readonly died: Effect.Effect<void>
   /** How many calls it has made. */
@@ -134,6 +138,8 @@ export const start = Effect.fnUntraced(function*<R, E>(
       isDead = true
       return Scope.close(scope, Exit.void)
     }),
+    stop: Scope.close(scope, Exit.void),
+    next: (operation, fault) => Context.get(context, FaultyReadSide.FaultyReadSide).next(operation, fault),
     died: Effect.callback((resume) => {
       if (isDead) return resume(Effect.void)
       deaths.push(() => resume(Effect.void))
