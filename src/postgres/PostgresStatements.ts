@@ -4,11 +4,15 @@
  */
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
+import * as PostgresFunctions from "./PostgresFunctions.ts"
+import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
 /** A statement: prepared once per connection, by its text. */
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** What to say where its table is not there; that the schema must be migrated unless given. */
+  readonly absent?: string | undefined
 }
 
 /** The statements on the tables of one schema. */
@@ -20,11 +24,19 @@ export const make = (schema: string) =>
     ...writing(`"${schema}"`),
     ...readingStreams(`"${schema}"`),
     ...readingLog(`"${schema}"`),
-    ...keeping(`"${schema}"`)
+    ...keeping(`"${schema}"`),
+    ...PostgresReaderStatements.make(`"${schema}"`)
   })
 
 const named = <Name extends string>(texts: Readonly<Record<Name, string>>): Readonly<Record<Name, Statement>> =>
-  Record.map(texts, (text, name) => ({ name, text: `/* varve ${name} */ ${text}` }))
+  Record.map(texts, (text, name) => statement(name, text))
+
+/** A statement with its name in its text. */
+export const statement = (name: string, text: string, absent?: string): Statement => ({
+  name,
+  text: `/* varve ${name} */ ${text}`,
+  absent
+})
 
 const key = "tenant = $1 AND category = $2 AND stream_id = $3"
 
@@ -36,7 +48,11 @@ const versionOf = (s: string) =>
 
 const writing = (s: string) => ({
   append: `SELECT * FROM ${s}.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-  $18, $19, $20, $21)`
+  $18, $19, $20, $21)`,
+  // On a snapshot that is older than the lock it would be decided on what was true before others wrote.
+  stage: `INSERT INTO ${s}.staged (step, ${PostgresFunctions.appendArguments.join(", ")})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+WHERE current_setting('transaction_isolation') = 'read committed' RETURNING 1`
 })
 
 /**
@@ -117,5 +133,6 @@ ON CONFLICT (tenant, category, stream_id) DO UPDATE SET version = excluded.versi
   state = excluded.state, checksum = excluded.checksum WHERE kept.version < excluded.version
 RETURNING 1`,
   discardSnapshot: `DELETE FROM ${s}.snapshots WHERE ${key} AND version = $4 RETURNING 1`,
-  storeId: `SELECT store_id FROM ${s}.store`
+  storeId: `SELECT store_id FROM ${s}.store`,
+  epoch: `SELECT ${s}.epoch_v1()`
 })

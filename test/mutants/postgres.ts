@@ -65,7 +65,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I7",
     bug: "PostgreSQL calls an append refused whose connection was lost",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  certain: isCertain(error),",
     replace: "  certain: isCertain(error) || true,",
     test: own,
@@ -94,7 +94,7 @@ export const postgres: ReadonlyArray<Mutant> = [
     bug: "a reader on PostgreSQL goes on behind the next event",
     file: "src/postgres/PostgresStatements.ts",
     find: "`${events} WHERE e.position > $1 ${end}`",
-    replace: "`${events} WHERE e.position > $1 + ($1 % 97 = 96)::int ${end}`",
+    replace: "`${events} WHERE e.position > $1 + ($1 > 0)::int ${end}`",
     test: "test/Campaigns.test.ts",
     title: "I9"
   },
@@ -128,10 +128,19 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I22",
     bug: "PostgreSQL's own words reach users",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  const { code, isServer } = codeOf(reason.cause)\n",
     replace: "  const { code, isServer } = codeOf(reason.cause)\n  if (isServer) return String(reason.cause)\n",
     test: own,
+    title: "I22:"
+  },
+  {
+    guarantee: "I22",
+    bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
+    file: "src/postgres/PostgresClient.ts",
+    find: "if (!URL.canParse(textOf(options.url)))",
+    replace: "if (textOf(options.url) === \"\")",
+    test: "test/postgres/Tls.test.ts",
     title: "I22:"
   },
   {

@@ -1,0 +1,38 @@
+/**
+ * Documents as people read them: a line each, a column for each of their fields.
+ */
+import { isPlainObject } from "../internal/json.ts"
+import * as Table from "./Table.ts"
+
+/** A document with its key. */
+export interface Document {
+  readonly key: string
+  /** As JSON has it. */
+  readonly document: unknown
+}
+
+const cellMax = 40
+
+/** The table; if the width of a terminal is given, what does not fit is cut. */
+export const format = (documents: ReadonlyArray<Document>, columns: number | undefined): string => {
+  const rows = documents.map(({ document, key }) => ({ key, fields: isPlainObject(document) ? document : { document } }))
+  const names = [...new Set(rows.flatMap(({ fields }) => Object.keys(fields)))]
+  const isNumeric = (name: string) => rows.every(({ fields }) => typeof (fields[name] ?? 0) === "number")
+  const cut = (text: string, max: number) => (columns === undefined ? text : Table.cut(text, max))
+  const table = Table.format(
+    [{ title: "KEY" }, ...names.map((name) => ({ title: name, right: isNumeric(name) }))],
+    rows.map(({ fields, key }) => [plain(key), ...names.map((name) => cut(cell(fields[name]), cellMax))])
+  )
+  return table.split("\n").map((line) => cut(line, columns ?? 0)).join("\n")
+}
+
+const cell = (value: unknown): string => {
+  if (value === undefined || value === null) return "–"
+  return typeof value === "string" ? plain(value) : plain(JSON.stringify(value))
+}
+
+/** What comes from data must not steer a terminal. */
+const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+  const code = character.codePointAt(0) ?? 0
+  return `\\u${code.toString(16).padStart(4, "0")}`
+})

@@ -1,0 +1,18 @@
+/**
+ * `views`: what the views of an app tell, how its projections stand, and what an operator may do about them.
+ */
+import { Command } from "effect/cli"
+import type { App } from "./App.ts"
+import * as ViewsRead from "./ViewsRead.ts"
+import * as ViewsStatus from "./ViewsStatus.ts"
+
+/** The `views` command; of `usual`, if there is one, unless another app is named. */
+export const make = (usual?: App<any>) =>
+  Command.make("views").pipe(
+    Command.withDescription("Ask the views of an app, and see to its projections"),
+    Command.withSubcommands([
+      ViewsRead.get(usual),
+      ViewsRead.list(usual),
+      ViewsStatus.command(usual)
+    ])
+  )
