@@ -40,7 +40,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost", "Projections"],
     packages: ["effect"]
   },
   {
@@ -99,6 +99,8 @@ const rooms: ReadonlyArray<Room> = [
       "internal/documentCache",
       "internal/viewApplier",
       "internal/foldApplier",
+      "internal/sqlApplier",
+      "internal/effectApplier",
       "internal/attention",
       "internal/readerNames",
       "internal/liveVersions",
@@ -113,6 +115,11 @@ const rooms: ReadonlyArray<Room> = [
       "internal/listeners",
       "internal/running",
       "internal/waits",
+      "internal/holding",
+      "internal/handBack",
+      "internal/stepping",
+      "internal/upkeep",
+      "internal/reports",
       "ProjectionRunner"
     ],
     packages: ["effect", "node:crypto"]
