@@ -1,6 +1,7 @@
 /**
- * `npm start`: the orders of the example on an embedded store, with demo traffic, as a worker that drains when it is
- * asked to stop and goes on where it stopped. `npm start -- run …` carries out a file of commands instead.
+ * `npm start`: the orders of the example and a view of them on an embedded store, with demo traffic, as a worker that
+ * drains when it is asked to stop and goes on where it stopped. `npm start -- views …` asks the view, `npm start --
+ * run …` carries out a file of commands instead.
  */
 import { Clock, Effect, Metric, type Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -8,10 +9,14 @@ import { EventStore } from "varve/EventStore"
 import * as Store from "varve/Store"
 import * as Worker from "varve/Worker"
 import { main } from "../src/cli/Main.ts"
+import * as ProjectionLag from "../src/cli/ProjectionLag.ts"
 import * as RunCommand from "../src/cli/RunCommand.ts"
 import * as StatusLine from "../src/cli/StatusLine.ts"
 import * as StoreFlags from "../src/cli/StoreFlags.ts"
+import * as ViewsCommand from "../src/cli/ViewsCommand.ts"
+import orders from "./orders/app.ts"
 import { OrdersLive } from "./orders/Orders.ts"
+import { OrderSummariesLive } from "./orders/OrderSummaries.ts"
 import * as Traffic from "./orders/traffic.ts"
 
 let drained = false
@@ -46,7 +51,7 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
     return yield* status.during(describe(tally, from, startedAt), Traffic.run({ seed, rate, tally })).pipe(
       Effect.onInterrupt(() => status.say("Draining: what has begun is finished first …"))
     )
-  }, Effect.provide(Worker.layer({ aggregates: [OrdersLive] })))
+  }, Effect.provide(Worker.layer({ aggregates: [OrdersLive], projections: [OrderSummariesLive] })))
   const farewell = Effect.gen(function*() {
     drained = true
     const position = yield* (yield* EventStore).head
@@ -75,6 +80,7 @@ const describe = (tally: Traffic.Tally, from: bigint, startedAtMillis: number) =
       `${count(yield* active)} active`,
       `${count(position - from)} events`,
       `position ${count(position)}`,
+      ...yield* ProjectionLag.describe,
       `p50 ${quantile(tally.latencies, 0.5)} ms`,
       `p99 ${quantile(tally.latencies, 0.99)} ms`,
       ...(tally.failed === 0 ? [] : [`${count(tally.failed)} failed`])
@@ -104,12 +110,14 @@ main(
   Command.make("npm start --", flags, start).pipe(
     Command.withDescription(
       "Runs the orders of the example as a worker on an embedded store, with demo traffic. It drains on Ctrl-C or " +
-        "SIGTERM, and goes on where it stopped. With `run` it carries out a file of commands instead."
+        "SIGTERM, and goes on where it stopped. Meanwhile or afterwards `views` asks the view of these orders. With " +
+        "`run` it carries out a file of commands instead."
     ),
-    Command.withSubcommands([RunCommand.command]),
+    Command.withSubcommands([RunCommand.command, ViewsCommand.make(orders)]),
     Command.withExamples([
       { command: "npm start", description: "Orders on ./data/orders.sqlite" },
       { command: "npm start -- --store memory --rate 500", description: "In memory, with more traffic" },
+      { command: "npm start -- views list order-summaries --where status=open", description: "Which orders are open" },
       { command: "npm start -- run --help", description: "How to carry out a file of commands" }
     ])
   ),

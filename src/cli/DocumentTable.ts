@@ -17,7 +17,10 @@ const cellMax = 40
 export const format = (documents: ReadonlyArray<Document>, columns: number | undefined): string => {
   const rows = documents.map(({ document, key }) => ({ key, fields: isPlainObject(document) ? document : { document } }))
   const names = [...new Set(rows.flatMap(({ fields }) => Object.keys(fields)))]
-  const isNumeric = (name: string) => rows.every(({ fields }) => typeof (fields[name] ?? 0) === "number")
+  const isNumeric = (name: string) => {
+    const values = rows.map(({ fields }) => fields[name] ?? undefined).filter((value) => value !== undefined)
+    return values.length > 0 && values.every((value) => typeof value === "number")
+  }
   const cut = (text: string, max: number) => (columns === undefined ? text : Table.cut(text, max))
   const table = Table.format(
     [{ title: "KEY" }, ...names.map((name) => ({ title: name, right: isNumeric(name) }))],

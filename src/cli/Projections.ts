@@ -30,7 +30,7 @@ export interface Projections {
 
 /** Finds them, on the store that keeps what they make. Nothing is run, and nothing is changed. */
 export const of = Effect.fnUntraced(
-  function*(app: App<unknown>): Effect.fn.Return<Projections, UnusableApp, ViewStore | Scope.Scope> {
+  function*<Services>(app: App<Services>): Effect.fn.Return<Projections, UnusableApp, ViewStore | Scope.Scope> {
     const store = yield* ViewStore
     const found = new Map<string, Projection>()
     const register: ProjectionHost["Service"]["register"] = ({ definition, settings, target }) =>
