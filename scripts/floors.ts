@@ -40,7 +40,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost", "Projections"],
     packages: ["effect"]
   },
   {
@@ -98,8 +98,10 @@ const rooms: ReadonlyArray<Room> = [
       "internal/documentCache",
       "internal/viewApplier",
       "internal/foldApplier",
+      "internal/sqlApplier",
+      "internal/effectApplier",
       "internal/attention",
-      "internal/readerNames",
+      "internal/leaseName",
       "internal/liveVersions",
       "internal/projectionTelemetry",
       "internal/reader",
@@ -112,6 +114,11 @@ const rooms: ReadonlyArray<Room> = [
       "internal/listeners",
       "internal/running",
       "internal/waits",
+      "internal/holding",
+      "internal/handBack",
+      "internal/stepping",
+      "internal/upkeep",
+      "internal/reports",
       "ProjectionRunner"
     ],
     packages: ["effect", "node:crypto"]

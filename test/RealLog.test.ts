@@ -16,7 +16,7 @@ import { totals, units } from "../examples/expenses/totals.ts"
 import * as AggregateRuntime from "../src/AggregateRuntime.ts"
 import * as CatchUp from "../src/cli/CatchUp.ts"
 import * as CommandFile from "../src/cli/CommandFile.ts"
-import * as Projections from "../src/cli/Projections.ts"
+import * as AppProjections from "../src/cli/AppProjections.ts"
 import * as Run from "../src/cli/Run.ts"
 import * as StatusLine from "../src/cli/StatusLine.ts"
 import * as Memory from "../src/memory/Memory.ts"
@@ -89,7 +89,7 @@ const readBack = (file: string): ReadonlyArray<Line> => {
 
 /** All documents of both views, in the shape of the script that knows no Varve. */
 const views = Effect.scoped(Effect.gen(function*() {
-  const { views } = yield* Projections.of(app)
+  const { views } = yield* AppProjections.of(app)
   const read = Effect.fnUntraced(function*(name: string) {
     const documents: Record<string, any> = {}
     for (let after: string | undefined;;) {

@@ -101,5 +101,6 @@ const wrongCalls: ReadonlySet<string> = new Set([
   "BatchMissing",
   "UnusableApp",
   "ProjectionUnknown",
-  "QuestionRefused"
+  "QuestionRefused",
+  "Unconfirmed"
 ])

@@ -9,7 +9,7 @@ import { compile } from "../internal/codec.ts"
 import type { Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
 import { find, type Kept, type ProjectionUnknown } from "./ProjectionFlags.ts"
-import type { AnyViews } from "./Projections.ts"
+import type { AnyViews } from "./AppProjections.ts"
 
 /** It cannot be asked; `problem` says why. */
 export class NoView extends Data.TaggedError("NoView")<{ readonly problem: string }> {
@@ -49,7 +49,7 @@ export const open = Effect.fnUntraced(function*(
   const codec = compile(target.document)
   return {
     target,
-    documents: kept.projections.views(name),
+    documents: kept.views(name),
     encode: (document) => Result.getOrThrow(codec.encode(document)),
     version,
     position: positions.reduce((least, position) => (position < least ? position : least), positions[0] ?? 0n),

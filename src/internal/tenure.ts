@@ -10,7 +10,7 @@ import { backoff } from "./backoff.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, type Reader, StoodStill } from "./reader.ts"
-import { leaseName } from "./readerNames.ts"
+import { leaseName } from "./leaseName.ts"
 
 /** How often a lease is prolonged, or asked for, and the checkpoint looked at. */
 const beatMillis = ({ running: { ports } }: Reader): number => ports.leaseMillis * 0.3
@@ -115,7 +115,8 @@ const mend = (reader: Reader, cause: Cause.Cause<unknown>) => {
 const recover = (reader: Reader, failure: Exclude<Interrupted, EventTooNew> | StoodStill): Effect.Effect<void> => {
   switch (failure._tag) {
     case "CheckpointMoved":
-      return reader.failures++ === 0 ? Effect.void : retry(reader, failure.message)
+      // Once is an operator, or the end of somebody's lease; more often is another runner, who need not be hindered.
+      return reader.failures++ === 0 ? Effect.void : Effect.flatMap(backoff(1), Effect.sleep)
     case "Paused":
       enter(reader, "paused", failure.reason)
       return awaitResumption(reader)
