@@ -45,13 +45,14 @@ export const gather = Effect.fnUntraced(function*({ status }: Projections["Servi
 })
 
 const stateOf = (
-  { kind, name, partitions, state, version, versions }: ProjectionStatus,
+  { kind, live, name, partitions, state, version, versions }: ProjectionStatus,
   held: ReadonlySet<string>
 ): State => {
   if (kind === "fold") return "in memory"
   if (state === "paused") return "paused"
   if (partitions.some(({ partition }) => held.has(leaseName({ name, version, partition })))) return "running"
-  return versions.some((each) => each.version === version) ? "unattended" : "never run"
+  const hasBegun = live?.version === version || versions.some((each) => each.version === version)
+  return hasBegun ? "unattended" : "never run"
 }
 
 /** As a machine may read it: positions are text. */

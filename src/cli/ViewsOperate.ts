@@ -16,6 +16,18 @@ class Unconfirmed extends Data.TaggedError("Unconfirmed")<{ readonly problem: st
   }
 }
 
+/** Nothing is kept of that version. */
+class VersionUnknown extends Data.TaggedError("VersionUnknown")<{
+  readonly name: string
+  readonly version: number
+  readonly versions: ProjectionStatus.Status["versions"]
+}> {
+  override get message() {
+    const all = this.versions.map(({ version }) => version).join(", ")
+    return `Nothing is kept of version ${this.version} of ${this.name}; there is ${all === "" ? "none at all" : all}.`
+  }
+}
+
 /** The flags and the name. */
 const common = (usual: App<unknown> | undefined) => ({
   ...ProjectionFlags.make(usual),
@@ -163,12 +175,13 @@ export const drop = (usual: App<unknown> | undefined) =>
     ({ version, yes, ...given }) =>
       operate(
         given,
-        ({ drop }) =>
-          confirmed(
-            yes,
-            `This forgets version ${version} of ${given.name}: its documents, and how far it had come.`,
-            drop(given.name, version)
-          ),
+        ({ drop, status }) =>
+          Effect.gen(function*() {
+            const problem = `This forgets version ${version} of ${given.name}: its documents, and how far it had come.`
+            const [{ versions } = { versions: [] }] = yield* status(given.name)
+            if (!versions.some((each) => each.version === version)) return yield* new VersionUnknown({ ...given, version, versions })
+            return yield* confirmed(yes, problem, drop(given.name, version))
+          }),
         ({ name }) => `Version ${version} of ${name} is gone.`
       )
   ).pipe(Command.withDescription("Forget a version that nobody reads any more: its documents, progress and letters"))
