@@ -60,6 +60,7 @@ const rooms: ReadonlyArray<Room> = [
     name: "runtime", // fibers; knows ports, never adapters
     modules: [
       "internal/elapsed",
+      "internal/failure",
       "internal/fingerprint",
       "internal/plan",
       "internal/telemetry",

@@ -10,7 +10,7 @@ import type { Unfit } from "./applier.ts"
 import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
 import * as LiveVersions from "./liveVersions.ts"
-import type { Running } from "./reader.ts"
+import { reach, type Running } from "./reader.ts"
 import * as SqlApplier from "./sqlApplier.ts"
 
 type Refused = StoreUnavailable | OperationRefused
@@ -62,7 +62,14 @@ export const reset = (running: Running): Effect.Effect<void, Refused> => {
       : "it has no `clear`"
     return Effect.fail(refused(running, "reset", problem))
   }
-  return Effect.ensuring(told(running, "reset", ledger.transaction(forget(running, version, empty))), call(running))
+  const begin = Effect.sync(() => {
+    // Nobody here shall take it for where it was.
+    for (const reader of running.readers) reach(reader, 0n)
+  })
+  return told(running, "reset", ledger.transaction(forget(running, version, empty))).pipe(
+    Effect.andThen(begin),
+    Effect.ensuring(call(running))
+  )
 }
 
 /** What takes away that which a version has filled; undefined if there is no such thing. */

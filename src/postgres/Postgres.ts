@@ -14,10 +14,13 @@ import * as PostgresCheckpointStore from "./PostgresCheckpointStore.ts"
 import * as PostgresClient from "./PostgresClient.ts"
 import * as PostgresDeadLetters from "./PostgresDeadLetters.ts"
 import * as PostgresEventStore from "./PostgresEventStore.ts"
+import * as PostgresGrowth from "./PostgresGrowth.ts"
 import * as PostgresLease from "./PostgresLease.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresSnapshotStore from "./PostgresSnapshotStore.ts"
+import * as PostgresStaging from "./PostgresStaging.ts"
 import * as PostgresStatements from "./PostgresStatements.ts"
+import { PostgresTransaction } from "./PostgresTransaction.ts"
 import * as PostgresViewStore from "./PostgresViewStore.ts"
 
 /** Which database and schema, and how to use it. */
@@ -28,7 +31,8 @@ export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | 
 
 /**
  * The stores in a schema, which is made and brought up to date when the Layer is built, unless `migrate` is false.
- * Beside the stores it gives a `SqlClient` with connections of its own, for an application's own tables.
+ * Beside the stores it gives a `SqlClient` with connections of its own, for an application's own tables, and
+ * `PostgresTransaction`, for what belongs to both.
  *
  * `StoreUnavailable`: the database cannot be reached, does not admit the user, or its schema is not one that this build
  * can work with.
@@ -49,7 +53,7 @@ export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | 
  */
 export const layer = (
   options: Options
-): Layer.Layer<Stores | SqlClient.SqlClient | PgClient.PgClient, StoreUnavailable> =>
+): Layer.Layer<Stores | PostgresTransaction | SqlClient.SqlClient | PgClient.PgClient, StoreUnavailable> =>
   stores(options).pipe(Layer.provide(PostgresClient.layer(options)))
 
 const stores = ({ migrate = true }: Options) =>
@@ -58,7 +62,8 @@ const stores = ({ migrate = true }: Options) =>
     const prepare = migrate ? PostgresMigrations.run : PostgresMigrations.requireUsable
     yield* Effect.provideService(prepare(client.schema), SqlClient.SqlClient, client.sql)
     const statements = PostgresStatements.make(client.schema)
-    const events = yield* PostgresEventStore.make(client, statements)
+    const growth = yield* PostgresGrowth.make(client, PostgresEventStore.head(client, statements))
+    const events = yield* PostgresEventStore.make(client, statements, growth)
     const { storeId } = events
     return Context.make(EventStore, events).pipe(
       Context.add(SnapshotStore, PostgresSnapshotStore.make(client, statements)),
@@ -66,6 +71,7 @@ const stores = ({ migrate = true }: Options) =>
       Context.add(ViewStore, PostgresViewStore.make(client, statements, { migrate, storeId })),
       Context.add(Lease, PostgresLease.make(client, statements)),
       Context.add(DeadLetters, PostgresDeadLetters.make(client, statements, storeId)),
+      Context.add(PostgresTransaction, PostgresStaging.make(client, statements, growth)),
       Context.add(SqlClient.SqlClient, client.sql),
       Context.add(PgClient.PgClient, client.sql)
     )

@@ -12,7 +12,7 @@ import type { ConnectionOptions } from "node:tls"
 import { StoreUnavailable } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import { inRealTime } from "./PostgresClock.ts"
-import { type Failed, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
+import { type Failed, OwnFailure, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
 import { channelOf } from "./PostgresFunctions.ts"
 import type { Statement } from "./PostgresStatements.ts"
 import * as PostgresTransactions from "./PostgresTransactions.ts"
@@ -93,6 +93,8 @@ const make = Effect.fnUntraced(function*(
   if (!schemaPattern.test(schema)) {
     return yield* unavailable("open", "the schema's name must be 1 to 40 lower-case letters, digits and _")
   }
+  // The driver would say the whole of it in its span, with the password.
+  if (!URL.canParse(textOf(options.url))) return yield* unavailable("open", "its URL is not one")
   const writing = yield* pool({ ...configOf(options, writerGuards), maxConnections: 1, multiplex: true })
   const reading = yield* pool({ ...configOf(options, readerGuards), maxConnections: readConnections, multiplex: true })
   const read: Run = (statement, parameters) =>
@@ -149,36 +151,30 @@ const runOn = (
     toUnavailable(name, absent)
   )
 
-const makeTransaction =
-  (sql: PgClient.PgClient): PostgresClient["Service"]["transaction"] => (operation, work) =>
-    Effect.contextWith((outer: Context.Context<never>) => {
-      const own = asOutside(outer)(Effect.mapError(work, (error) => new OwnFailure(error)))
-      return sql.withTransaction(own).pipe(
-        Effect.provideService(PostgresTransactions.OfStores, true),
-        Effect.provideService(References.TracerEnabled, false),
-        Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
-      )
-    })
-
-/** What the work of a transaction failed with, which may be an `SqlError` too. */
-class OwnFailure<E> {
-  readonly error: E
-  constructor(error: E) {
-    this.error = error
-  }
-}
+const makeTransaction = (sql: PgClient.PgClient): PostgresClient["Service"]["transaction"] => (operation, work) =>
+  Effect.contextWith((outer: Context.Context<never>) => {
+    const own = asOutside(outer)(Effect.mapError(work, (error) => new OwnFailure(error)))
+    return sql.withTransaction(own).pipe(
+      Effect.provideService(PostgresTransactions.OfStores, true),
+      Effect.provideService(References.TracerEnabled, false),
+      Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
+    )
+  })
 
 /** Nobody asked for a span of the transaction itself; the work's own are its caller's. */
-const asOutside = (outer: Context.Context<never>) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-  const span = Context.getOrUndefined(outer, Tracer.ParentSpan)
-  return work.pipe(
-    Effect.provideService(References.TracerEnabled, Context.get(outer, References.TracerEnabled)),
-    Effect.provideService(PostgresTransactions.OfStores, Context.get(outer, PostgresTransactions.OfStores)),
-    span === undefined
-      ? Effect.updateContext((inner: Context.Context<R>) => untyped<typeof inner>(Context.omit(Tracer.ParentSpan)(inner)))
-      : Effect.provideService(Tracer.ParentSpan, span)
-  )
-}
+const asOutside =
+  (outer: Context.Context<never>) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const span = Context.getOrUndefined(outer, Tracer.ParentSpan)
+    return work.pipe(
+      Effect.provideService(References.TracerEnabled, Context.get(outer, References.TracerEnabled)),
+      Effect.provideService(PostgresTransactions.OfStores, Context.get(outer, PostgresTransactions.OfStores)),
+      span === undefined
+        ? Effect.updateContext((inner: Context.Context<R>) =>
+          untyped<typeof inner>(Context.omit(Tracer.ParentSpan)(inner))
+        )
+        : Effect.provideService(Tracer.ParentSpan, span)
+    )
+  }
 
 /** The client as a Layer. */
 export const layer = (options: Options): Layer.Layer<PostgresClient, StoreUnavailable> =>
@@ -197,6 +193,8 @@ const guards = {
 }
 const writerGuards = { ...guards, statement_timeout: "10s" }
 const readerGuards = { ...guards, statement_timeout: "30s" }
+
+const textOf = (url: Options["url"]): string => typeof url === "string" ? url : Redacted.value(url)
 
 const configOf = (
   { behindPooler = false, ssl, url }: Options,

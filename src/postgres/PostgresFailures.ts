@@ -44,7 +44,8 @@ const details: ReadonlyMap<string, string> = new Map([
   ["57014", "the server took too long"],
   ["57P01", "the server is shutting down"],
   ["57P02", "the server has crashed"],
-  ["57P03", "the server is starting up or shutting down"]
+  ["57P03", "the server is starting up or shutting down"],
+  ["VRV02", "SET CONSTRAINTS must leave appends to the commit"]
 ])
 
 /** What failed, in plain words. */
@@ -58,6 +59,12 @@ const detailOf = ({ reason }: SqlError.SqlError): string => {
   }
   return reason._tag === "ConnectionError" ? "the connection failed" : "the server's answer was not understood"
 }
+
+/** The code of an append that is refused when its transaction is to be committed. */
+export const refusedCode = "VRV01"
+
+/** The code of an append that would be decided before its transaction is to be committed. */
+export const tooEarlyCode = "VRV02"
 
 const codeOf = (cause: unknown) => {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined
@@ -89,6 +96,23 @@ export const serverSilent: SqlError.SqlError = failure("query", silent)
 
 /** The server did not commit, because a statement before had failed. */
 export const commitUndone: SqlError.SqlError = failure("commit", undone)
+
+/** Whether a commit may have been carried out although it failed. */
+export const isLost = ({ reason: { operation } }: SqlError.SqlError): boolean => operation === lost
+
+/** What `append_staged_v1` says of an append that it refused, which undoes the transaction; see there. */
+export const refusedAtCommit = ({ reason: { cause } }: SqlError.SqlError): string | undefined =>
+  typeof cause === "object" && cause !== null && "code" in cause && cause.code === refusedCode && "detail" in cause
+    ? String(cause.detail)
+    : undefined
+
+/** What the work of a transaction failed with, which may be an `SqlError` too. */
+export class OwnFailure<E> {
+  readonly error: E
+  constructor(error: E) {
+    this.error = error
+  }
+}
 
 /** A failed statement, and whether it did nothing. */
 export const toFailed = (error: SqlError.SqlError): Failed => ({
@@ -122,5 +146,6 @@ const lastingCodes = new Set([
   "3F000",
   "42501",
   "42883",
-  "42P01"
+  "42P01",
+  "VRV02"
 ])

@@ -4,6 +4,8 @@
  * They are named by version, so that workers of two builds run side by side on one schema: a change is a new function.
  */
 
+import { refusedCode, tooEarlyCode } from "./PostgresFailures.ts"
+
 /** The store's clock, in whole milliseconds: one expression, which the planner puts in the place of the call. */
 export const clock = (schema: string): string =>
   `CREATE FUNCTION "${schema}".clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE AS
@@ -40,10 +42,7 @@ const nextOf = (schema: string, stream: string): string =>
  */
 export const append = (schema: string): string =>
   `CREATE FUNCTION "${schema}".append_v1(
-  tenants text[], categories text[], stream_ids text[], expected int[], append_of int[],
-  first_ids uuid[], counts int[], before int[],
-  rc_write int[], rc_key uuid[], rc_events int[], rc_through int[], rc_hash text[], rc_outcome text[],
-  ev_write int[], ev_step int[], ev_type text[], ev_schema int[], ev_id uuid[], ev_data text[], ev_metadata text[],
+  ${argumentTypes.map(([name, type]) => `${name} ${type}`).join(", ")},
   OUT base bigint, OUT status text[], OUT current int[], OUT last bigint[],
   OUT found_receipt int[], OUT found_version int[], OUT found_position bigint[], OUT found_hash text[],
   OUT found_outcome text[]
@@ -90,6 +89,68 @@ ${insertOk(schema)}
     PERFORM pg_notify('${channelOf(schema)}', (base + written)::text);
   END IF;
 END $$`
+
+const argumentTypes = [
+  ["tenants", "text[]"],
+  ["categories", "text[]"],
+  ["stream_ids", "text[]"],
+  ["expected", "int[]"],
+  ["append_of", "int[]"],
+  ["first_ids", "uuid[]"],
+  ["counts", "int[]"],
+  ["before", "int[]"],
+  ["rc_write", "int[]"],
+  ["rc_key", "uuid[]"],
+  ["rc_events", "int[]"],
+  ["rc_through", "int[]"],
+  ["rc_hash", "text[]"],
+  ["rc_outcome", "text[]"],
+  ["ev_write", "int[]"],
+  ["ev_step", "int[]"],
+  ["ev_type", "text[]"],
+  ["ev_schema", "int[]"],
+  ["ev_id", "uuid[]"],
+  ["ev_data", "text[]"],
+  ["ev_metadata", "text[]"]
+] as const
+
+/** The arguments of the append, in order. */
+export const appendArguments = argumentTypes.map(([name]) => name)
+
+/**
+ * Appends that wait for the commit of a transaction of the application. Nothing of it outlives a transaction, so it
+ * needs no log of its own: rows go as they are decided, and a server that crashes had none to keep.
+ */
+export const staged = (schema: string): ReadonlyArray<string> => [
+  `CREATE UNLOGGED TABLE "${schema}".staged (
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(), step int NOT NULL,
+  ${argumentTypes.map(([name, type]) => `${name} ${type} NOT NULL`).join(", ")},
+  PRIMARY KEY (transaction, step)
+)`,
+  `CREATE FUNCTION "${schema}".append_staged_v1() RETURNS trigger LANGUAGE plpgsql
+SET lock_timeout = '5s'
+AS $$
+DECLARE
+  answer record;
+BEGIN
+  -- The lock is held from here to the end: nobody may be asked to wait for more than a commit.
+  IF current_query() !~* '^\\s*(commit|end)\\M' THEN
+    RAISE 'an append is decided by the commit' USING ERRCODE = '${tooEarlyCode}';
+  END IF;
+  -- Also where the append only looks: what it looks at must still be so when the others are written.
+  PERFORM pg_advisory_xact_lock(${lockOf(schema)});
+  SELECT a.status, a.current, a.last INTO answer
+    FROM "${schema}".append_v1(${argumentTypes.map(([name]) => `NEW.${name}`).join(", ")}) a;
+  IF EXISTS (SELECT FROM unnest(answer.status) s WHERE s <> 'ok') THEN
+    RAISE 'an append is refused' USING ERRCODE = '${refusedCode}', DETAIL = json_build_object(
+      'step', NEW.step, 'status', answer.status, 'current', answer.current, 'last', answer.last)::text;
+  END IF;
+  DELETE FROM "${schema}".staged s WHERE s.transaction = NEW.transaction AND s.step = NEW.step;
+  RETURN NULL;
+END $$`,
+  `CREATE CONSTRAINT TRIGGER append AFTER INSERT ON "${schema}".staged DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION "${schema}".append_staged_v1()`
+]
 
 /** Everything was expected as it is: no sorting, and no answer but where the log ended. */
 const insertAll = (schema: string): string =>

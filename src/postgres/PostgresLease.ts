@@ -20,8 +20,7 @@ export const make = ({ apart, read }: PostgresClient["Service"], statements: Pos
         const parameters = [Rows.name(name), Rows.name(holder), PgTypes.float8(millis)]
         return Effect.map(apart(statements.claimLease, parameters), ([row]) => held(row!))
       }),
-    release: ({ holder, name }) =>
-      Effect.asVoid(apart(statements.releaseLease, [Rows.name(name), Rows.name(holder)])),
+    release: ({ holder, name }) => Effect.asVoid(apart(statements.releaseLease, [Rows.name(name), Rows.name(holder)])),
     list: Effect.map(
       read(statements.leases, []),
       (rows) => rows.map((row) => ({ ...held(row), name: untyped<string>(row[3]) }))

@@ -131,8 +131,19 @@ const readers = (schema: string) =>
     yield* run(PostgresEpoch.begin(schema))
   })
 
-const migrations = (schema: string) => ({ "0001_log": log(schema), "0002_readers": readers(schema) })
-const newest = 2
+/** Appends within transactions of the application. */
+const transactions = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    for (const text of PostgresFunctions.staged(schema)) yield* sql.unsafe(text).unprepared
+  })
+
+const migrations = (schema: string) => ({
+  "0001_log": log(schema),
+  "0002_readers": readers(schema),
+  "0003_transactions": transactions(schema)
+})
+const newest = 3
 const tableOf = (schema: string) => `${schema}.migrations`
 
 /** Where a schema stands. */

@@ -10,11 +10,13 @@ const checkpoints = (s: string) => {
   const id = "c.name = $1 AND c.version = $2 AND c.partition = $3"
   return {
     checkpoint: `SELECT ${columns} FROM ${s}.checkpoints c WHERE ${id} AND NOT c.removed`,
-    checkpoints: `SELECT ${columns} FROM ${s}.checkpoints c WHERE NOT c.removed ORDER BY c.name, c.version, c.partition`,
+    checkpoints:
+      `SELECT ${columns} FROM ${s}.checkpoints c WHERE NOT c.removed ORDER BY c.name, c.version, c.partition`,
     checkpointsOf: `SELECT ${columns} FROM ${s}.checkpoints c WHERE c.name = $1 AND NOT c.removed
 ORDER BY c.name, c.version, c.partition`,
     // Of two that begin, one waits for what becomes of the other.
-    beginCheckpoint: `INSERT INTO ${s}.checkpoints AS c (name, version, partition, position, epoch, revision, updated_at)
+    beginCheckpoint:
+      `INSERT INTO ${s}.checkpoints AS c (name, version, partition, position, epoch, revision, updated_at)
 VALUES ($1, $2, $3, $4, $5, 1, ${s}.clock_v1())
 ON CONFLICT (name, version, partition) DO UPDATE SET position = excluded.position, epoch = excluded.epoch,
   revision = c.revision + 1, paused = NULL, removed = false, updated_at = excluded.updated_at WHERE c.removed
@@ -53,7 +55,8 @@ ON CONFLICT (name) DO UPDATE SET (holder, until, term) = (
   FROM (SELECT now.at, l.holder <> excluded.holder AND l.until > now.at AS taken
     FROM (SELECT ${s}.clock_v1() AS at) now) n)
 RETURNING ${columns}`,
-    releaseLease: `UPDATE ${s}.leases l SET until = least(l.until, ${s}.clock_v1()) WHERE l.name = $1 AND l.holder = $2`,
+    releaseLease:
+      `UPDATE ${s}.leases l SET until = least(l.until, ${s}.clock_v1()) WHERE l.name = $1 AND l.holder = $2`,
     leases: `SELECT ${columns}, l.name FROM ${s}.leases l WHERE l.until > ${s}.clock_v1() ORDER BY l.name`
   }
 }
@@ -97,7 +100,8 @@ WHERE p.reader_name = $1 AND p.reader_version = $2 ORDER BY p.from_position`,
 
 const live = (s: string) => ({
   live: `SELECT v.version, v.pinned FROM ${s}.live_views v WHERE v.name = $1`,
-  beginLive: `INSERT INTO ${s}.live_views (name, version, pinned) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1`,
+  beginLive:
+    `INSERT INTO ${s}.live_views (name, version, pinned) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1`,
   flipLive: `UPDATE ${s}.live_views v SET version = $2, pinned = $3 WHERE v.name = $1 AND v.version = $4 RETURNING 1`,
   forgetLive: `DELETE FROM ${s}.live_views v WHERE v.name = $1 AND v.version = $2`
 })

@@ -5,7 +5,7 @@ import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Result } from "effect"
 import { hash } from "node:crypto"
 import type { Position, Stored, StreamId, Version } from "../Event.ts"
-import type { StreamPage } from "../EventStore.ts"
+import type { Receipt, StreamPage } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import type { Snapshot } from "../SnapshotStore.ts"
 import type { FieldType, FieldValue } from "../ViewStore.ts"
@@ -87,6 +87,12 @@ export const receiptKey = (stream: StreamId, commandId: string): PgTypes.Paramet
   PgTypes.uuid(
     [stream.tenant, stream.category, stream.id, commandId].every(isName) ? receiptKeyOf(stream, commandId) : null
   )
+
+/** The row of `receipt`. */
+export const receipt = ({ category, id, tenant }: StreamId, commandId: string, row: Row): Receipt => {
+  const [version, position, hash, outcome] = untyped<readonly [Version, Position | null, string, string]>(row)
+  return { stream: { tenant, category, id }, commandId, hash, version, position: position ?? undefined, outcome }
+}
 
 // ── Rows
 

@@ -4,6 +4,7 @@
  */
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
+import * as PostgresFunctions from "./PostgresFunctions.ts"
 import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
 /** A statement: prepared once per connection, by its text. */
@@ -47,7 +48,11 @@ const versionOf = (s: string) =>
 
 const writing = (s: string) => ({
   append: `SELECT * FROM ${s}.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-  $18, $19, $20, $21)`
+  $18, $19, $20, $21)`,
+  // On a snapshot that is older than the lock it would be decided on what was true before others wrote.
+  stage: `INSERT INTO ${s}.staged (step, ${PostgresFunctions.appendArguments.join(", ")})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+WHERE current_setting('transaction_isolation') = 'read committed' RETURNING 1`
 })
 
 /**

@@ -17,7 +17,10 @@ export const OfStores = Context.Reference<boolean>("varve/postgres/OfStores", { 
  * Runs an effect in a transaction of the client, or, within one, in a savepoint. It begins on a connection of the
  * application, or on one of the stores: but it is one kind of transaction, so all that joins one joins the other.
  */
-export const make = (ofApplication: PgClient.PgClient, ofStores: PgClient.PgClient): PgClient.PgClient["withTransaction"] =>
+export const make = (
+  ofApplication: PgClient.PgClient,
+  ofStores: PgClient.PgClient
+): PgClient.PgClient["withTransaction"] =>
   SqlClient.makeWithTransaction({
     transactionService: ofApplication.transactionService,
     spanAttributes: [["db.system.name", "postgresql"]],

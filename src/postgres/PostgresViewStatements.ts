@@ -11,7 +11,7 @@ import * as Rows from "./PostgresRows.ts"
 import { type Statement, statement } from "./PostgresStatements.ts"
 
 /** The name of its table. No name of a view holds `_`, so no two views share one. */
-export const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
+const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
 
 /** The columns that its indexes need, by their names, which stand for field and type. */
 export const columnsOf = ({ indexes }: ViewDefinition): ReadonlyMap<string, ViewIndex> =>
@@ -34,7 +34,9 @@ export const createIndex = (schema: string, view: ViewId, index: ViewIndex): Rea
   const table = quoted(schema, view)
   const column = `"${columnOf(index)}"`
   return [
-    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type].type} GENERATED ALWAYS AS (${valueOf(index)}) STORED`,
+    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type].type} GENERATED ALWAYS AS (${
+      valueOf(index)
+    }) STORED`,
     `CREATE INDEX ON ${table} (tenant, ${column}, key)`
   ]
 }
@@ -56,8 +58,11 @@ const valueOf = ({ field, type }: ViewIndex): string => {
 
 /** Which columns its table has; no row where there is none. */
 export const columns = (schema: string, view: ViewId): Statement =>
-  statement("viewColumns", `SELECT attname::text FROM pg_attribute
-WHERE attrelid = to_regclass('${quoted(schema, view)}') AND attnum > 0 AND NOT attisdropped`)
+  statement(
+    "viewColumns",
+    `SELECT attname::text FROM pg_attribute
+WHERE attrelid = to_regclass('${quoted(schema, view)}') AND attnum > 0 AND NOT attisdropped`
+  )
 
 /** The statements on the documents of a version of a view. */
 export const make = (schema: string, view: ViewId) => {
@@ -120,7 +125,9 @@ WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
     if (after?.value === null) return rest([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])
     const condition = after === undefined
       ? `${column} IS NOT NULL`
-      : `(${column}, d.key) ${beyond} (${values.field(orderBy.type, after.value)}, ${values.add(Rows.bound(after.key))})`
+      : `(${column}, d.key) ${beyond} (${values.field(orderBy.type, after.value)}, ${
+        values.add(Rows.bound(after.key))
+      })`
     const valued = part(0, column, [condition], byBoth)
     return `SELECT * FROM ((${valued})\nUNION ALL\n(${rest([])})) d
 ORDER BY d.part, d.value ${direction}, ${byKey} ${end}`

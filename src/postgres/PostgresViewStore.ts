@@ -20,35 +20,31 @@ export const make = (
   client: PostgresClient["Service"],
   statements: PostgresStatements,
   { migrate, storeId }: { readonly migrate: boolean; readonly storeId: string }
-): ViewStore["Service"] => {
-  const { change, look, schema } = client
-  const statementsOf = (view: ViewId) => {
-    Documents.assertView(view)
-    return ViewStatements.make(schema, view)
-  }
-  return ViewStore.of({
+): ViewStore["Service"] =>
+  ViewStore.of({
     storeId,
     prepare: (view) => Effect.suspend(() => prepare(client, view, migrate)),
+    ...reading(client),
+    ...writing(client, statements),
+    ...living(client, statements)
+  })
+
+const statementsOf = ({ schema }: PostgresClient["Service"], view: ViewId) => {
+  Documents.assertView(view)
+  return ViewStatements.make(schema, view)
+}
+
+const reading = (client: PostgresClient["Service"]): Pick<ViewStore["Service"], "read" | "list" | "count"> => {
+  const { look, schema } = client
+  return {
     read: (view, keys) =>
       Effect.suspend(() => {
         const possible = keys.filter(({ key, tenant }) => Rows.isName(tenant) && Rows.isName(key))
         const columns = [possible.map(({ tenant }) => tenant), possible.map(({ key }) => key)]
         return Effect.map(
-          look(statementsOf(view).read, columns.map(Rows.names)),
+          look(statementsOf(client, view).read, columns.map(Rows.names)),
           (rows) => rows.map((row) => ({ ...documentOf(row), tenant: untyped<string>(row[3]) }))
         )
-      }),
-    write: (view, changes) =>
-      Effect.suspend((): Effect.Effect<void, StoreUnavailable | Refusal> => {
-        const { write } = statementsOf(view)
-        const refusal = Documents.refuseChanges(changes)
-        if (refusal !== undefined) return Effect.fail(refusal)
-        const columns = [
-          changes.map(({ tenant }) => tenant),
-          changes.map(({ key }) => key),
-          changes.map(({ document }) => document ?? null)
-        ]
-        return Effect.asVoid(change(write, columns.map(Rows.texts)))
       }),
     list: (view, query) =>
       Effect.suspend(() => {
@@ -65,34 +61,61 @@ export const make = (
         if (plan === undefined) return nothing(client, view, 0)
         const { parameters, statement } = ViewStatements.count(schema, view, plan)
         return Effect.map(look(statement, parameters), ([row]) => Number(untyped<bigint>(row![0])))
+      })
+  }
+}
+
+const writing = (
+  client: PostgresClient["Service"],
+  statements: PostgresStatements
+): Pick<ViewStore["Service"], "write" | "clear" | "drop"> => {
+  const { change, transaction } = client
+  return {
+    write: (view, changes) =>
+      Effect.suspend((): Effect.Effect<void, StoreUnavailable | Refusal> => {
+        const { write } = statementsOf(client, view)
+        const refusal = Documents.refuseChanges(changes)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        const columns = [
+          changes.map(({ tenant }) => tenant),
+          changes.map(({ key }) => key),
+          changes.map(({ document }) => document ?? null)
+        ]
+        return Effect.asVoid(change(write, columns.map(Rows.texts)))
       }),
-    clear: (view) => Effect.suspend(() => Effect.asVoid(change(statementsOf(view).clear, []))),
+    clear: (view) => Effect.suspend(() => Effect.asVoid(change(statementsOf(client, view).clear, []))),
     drop: (view) =>
       Effect.suspend(() => {
-        const { drop } = statementsOf(view)
+        const { drop } = statementsOf(client, view)
         const forget = change(statements.forgetLive, [Rows.name(view.name), Rows.number(view.version)])
-        return client.transaction("drop", Effect.andThen(forget, Effect.asVoid(change(drop, []))))
-      }),
-    live: (name) =>
-      Effect.suspend(() => {
-        Documents.assertViewName(name)
-        return Effect.map(look(statements.live, [Rows.name(name)]), ([row]) => {
-          if (row === undefined) return undefined
-          const [version, pinned] = untyped<readonly [number, boolean]>(row)
-          return { version, pinned }
-        })
-      }),
-    flip: (name, { from, to }) =>
-      Effect.suspend(() => {
-        Documents.assertView({ name, version: to.version })
-        const target = [Rows.name(name), Rows.number(to.version), PgTypes.bool(to.pinned)]
-        const flipped = from === undefined
-          ? change(statements.beginLive, target)
-          : change(statements.flipLive, [...target, Rows.number(from)])
-        return Effect.map(flipped, ({ length }) => length > 0)
+        return transaction("drop", Effect.andThen(forget, Effect.asVoid(change(drop, []))))
       })
-  })
+  }
 }
+
+const living = (
+  { change, look }: PostgresClient["Service"],
+  statements: PostgresStatements
+): Pick<ViewStore["Service"], "live" | "flip"> => ({
+  live: (name) =>
+    Effect.suspend(() => {
+      Documents.assertViewName(name)
+      return Effect.map(look(statements.live, [Rows.name(name)]), ([row]) => {
+        if (row === undefined) return undefined
+        const [version, pinned] = untyped<readonly [number, boolean]>(row)
+        return { version, pinned }
+      })
+    }),
+  flip: (name, { from, to }) =>
+    Effect.suspend(() => {
+      Documents.assertView({ name, version: to.version })
+      const target = [Rows.name(name), Rows.number(to.version), PgTypes.bool(to.pinned)]
+      const flipped = from === undefined
+        ? change(statements.beginLive, target)
+        : change(statements.flipLive, [...target, Rows.number(from)])
+      return Effect.map(flipped, ({ length }) => length > 0)
+    })
+})
 
 /** What cannot match anything still needs a view that is there. */
 const nothing = <A>({ look, schema }: PostgresClient["Service"], view: ViewId, answer: A) =>
@@ -145,8 +168,11 @@ const makeRoom = (
 
 const toRefusal = ({ schema }: PostgresClient["Service"], view: ViewId, error: SqlError.SqlError): StoreUnavailable =>
   error.reason._tag === "AuthorizationError"
-    ? unprepared(view, `the user may not make tables in the schema ${schema}: grant it CREATE there, or have its owner ` +
-      "prepare the view first")
+    ? unprepared(
+      view,
+      `the user may not make tables in the schema ${schema}: grant it CREATE there, or have its owner ` +
+        "prepare the view first"
+    )
     : toUnavailable("prepare")(error)
 
 const unprepared = (view: ViewId, next: string): StoreUnavailable =>

@@ -45,8 +45,10 @@ const backedUp = Effect.gen(function*() {
   const workers = [yield* open({ schema }), yield* open({ schema })] as const
   const [{ checkpoints, events }] = workers
   const acknowledged: Array<Acknowledged> = []
-  const writing = yield* Effect.forEach(workers, (worker) =>
-    Effect.forEach([1, 2], () => Effect.forkChild(writeOn(worker, acknowledged))))
+  const writing = yield* Effect.forEach(
+    workers,
+    (worker) => Effect.forEach([1, 2], () => Effect.forkChild(writeOn(worker, acknowledged)))
+  )
   yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => acknowledged.length > 50 })
   const epoch = yield* events.epoch
   yield* checkpoints.advance({ id, revision: 0, to: yield* events.head, epoch }, Effect.void)
@@ -120,8 +122,7 @@ onPostgres(() => {
       Effect.gen(function*() {
         const [schema, origin] = [yield* freshSchema, yield* freshDatabase()]
         const first = yield* Effect.scoped(Effect.flatMap(open({ schema, url: origin.url }), ({ events }) =>
-          Effect.andThen(events.append([oneEvent()]), events.epoch)
-        ))
+          Effect.andThen(events.append([oneEvent()]), events.epoch)))
         const copy = yield* freshDatabase(origin.name)
         const { events } = yield* open({ schema, url: copy.url })
         const second = yield* events.epoch

@@ -49,7 +49,8 @@ onPostgres(() => {
         const sql = yield* stranger
         deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
           { migration_id: 1 },
-          { migration_id: 2 }
+          { migration_id: 2 },
+          { migration_id: 3 }
         ])
       }))
 
@@ -60,7 +61,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 2,
+          newest: 3,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -74,10 +75,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (3, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (4, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 3`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 3")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 4`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 4")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
@@ -247,17 +248,22 @@ onPostgres(() => {
     Effect.gen(function*() {
       const schema = yield* freshSchema
       const clock = yield* Clock.Clock
-      const workers = yield* Effect.forEach([-3_600_000, 3_600_000], (apart) =>
-        Effect.map(open({ schema }), ({ events }) => {
-          const shifted: Clock.Clock = Object.assign(Object.create(clock), {
-            currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
-            currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+      const workers = yield* Effect.forEach(
+        [-3_600_000, 3_600_000],
+        (apart) =>
+          Effect.map(open({ schema }), ({ events }) => {
+            const shifted: Clock.Clock = Object.assign(Object.create(clock), {
+              currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
+              currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+            })
+            const append = Effect.suspend(() => events.append([oneEvent(0)]))
+            return { append: Effect.provideService(append, Clock.Clock, shifted), events }
           })
-          const append = Effect.suspend(() => events.append([oneEvent(0)]))
-          return { append: Effect.provideService(append, Clock.Clock, shifted), events }
-        }))
+      )
       const before = yield* Clock.currentTimeMillis
-      for (let round = 0; round < 10; round++) yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      for (let round = 0; round < 10; round++) {
+        yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      }
       const { events } = yield* workers[0]!.events.readAll({ after: 0n })
       const times = events.map(({ recordedAtMillis }) => recordedAtMillis)
       strictEqual(times.length, 20)

@@ -162,20 +162,27 @@ onPostgres(() => {
         deepStrictEqual(yield* kept, { rows: [], documents: 1, revision: 1 })
       }))
 
-    it.live("I12: that is interrupted, or whose work does not go on, lets the next one begin", () =>
-      Effect.gen(function*() {
-        const { checkpoints, kept, schema, views } = yield* worker
-        const second = yield* open({ schema })
-        const isHolding = yield* Deferred.make<void>()
-        const stuck = Effect.andThen(views.write(view, [change("a")]), Deferred.succeed(isHolding, undefined))
-        const first = yield* Effect.forkChild(checkpoints.advance(step(0), Effect.andThen(stuck, Effect.never)))
-        yield* Deferred.await(isHolding)
-        yield* Fiber.interrupt(first)
-        deepStrictEqual(yield* kept, nothing)
-        const hanging = yield* Effect.forkChild(checkpoints.advance(step(0), Effect.never))
-        strictEqual((yield* Effect.retry(second.checkpoints.advance(step(0), Effect.void), { times: 3 })).checkpoint.revision, 1)
-        yield* Fiber.interrupt(hanging)
-      }), 20_000)
+    it.live(
+      "I12: that is interrupted, or whose work does not go on, lets the next one begin",
+      () =>
+        Effect.gen(function*() {
+          const { checkpoints, kept, schema, views } = yield* worker
+          const second = yield* open({ schema })
+          const isHolding = yield* Deferred.make<void>()
+          const stuck = Effect.andThen(views.write(view, [change("a")]), Deferred.succeed(isHolding, undefined))
+          const first = yield* Effect.forkChild(checkpoints.advance(step(0), Effect.andThen(stuck, Effect.never)))
+          yield* Deferred.await(isHolding)
+          yield* Fiber.interrupt(first)
+          deepStrictEqual(yield* kept, nothing)
+          const hanging = yield* Effect.forkChild(checkpoints.advance(step(0), Effect.never))
+          strictEqual(
+            (yield* Effect.retry(second.checkpoints.advance(step(0), Effect.void), { times: 3 })).checkpoint.revision,
+            1
+          )
+          yield* Fiber.interrupt(hanging)
+        }),
+      20_000
+    )
 
     it.live("takes five round trips where it reads and writes documents, three where it does neither", () =>
       Effect.gen(function*() {
@@ -239,7 +246,8 @@ onPostgres(() => {
         const preparing = workers.flatMap(({ views }) => [views.prepare(view), views.prepare(view)])
         yield* Effect.all(preparing, { concurrency: "unbounded" })
         const sql = yield* stranger
-        const indexes = yield* sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schema} AND tablename = 'view_order_totals_2'`
+        const indexes =
+          yield* sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schema} AND tablename = 'view_order_totals_2'`
         strictEqual(indexes.length, 2)
       }))
 
@@ -247,7 +255,10 @@ onPostgres(() => {
       Effect.gen(function*() {
         const { views } = yield* worker
         yield* views.write(view, [change("a", "open"), change("b", "shut")])
-        const later = { ...view, indexes: [{ field: "customer", type: "text" }, { field: "status", type: "number" }] } as const
+        const later = {
+          ...view,
+          indexes: [{ field: "customer", type: "text" }, { field: "status", type: "number" }]
+        } as const
         yield* Effect.all([views.prepare(later), views.prepare(later)], { concurrency: 2 })
         yield* views.prepare(view)
         const ada = { tenant: "t", key: "c", document: JSON.stringify({ status: "open", customer: "ada" }) }
@@ -274,8 +285,7 @@ onPostgres(() => {
         yield* sql.unsafe(`CREATE ROLE ${schema} LOGIN`)
         yield* Effect.addFinalizer(() =>
           Effect.orDie(Effect.scoped(Effect.flatMap(stranger, (sql) =>
-            Effect.andThen(sql.unsafe(`DROP OWNED BY ${schema}`), sql.unsafe(`DROP ROLE ${schema}`))
-          )))
+            Effect.andThen(sql.unsafe(`DROP OWNED BY ${schema}`), sql.unsafe(`DROP ROLE ${schema}`)))))
         )
         yield* sql.unsafe(`GRANT USAGE ON SCHEMA ${schema} TO ${schema}`)
         yield* sql.unsafe(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${schema}`)

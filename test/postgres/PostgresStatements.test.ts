@@ -78,14 +78,20 @@ const useReaders = Effect.fnUntraced(function*({ checkpoints, leases, letters, v
   const stream = Sample.stream()
   const letter = { reader: id, position: 7n, stream, type: "Happened", reason: "HandlerFailed", error: "no" } as const
   yield* checkpoints.advance({ id, revision: 0, to: 1n, epoch: "e" }, Effect.void)
-  yield* checkpoints.advance({ id, revision: 1, to: 2n, epoch: "e" }, Effect.gen(function*() {
-    const keys = Array.from({ length: 100 }, (_, index) => ({ tenant: "t", key: `k${index}` }))
-    yield* views.read(view, keys)
-    yield* views.write(view, keys.map((key, total) => ({ ...key, document: JSON.stringify({ status: "open", total }) })))
-    yield* views.write(view, keys.slice(50).map((key) => ({ ...key, document: undefined })))
-    yield* letters.put(letter)
-    yield* letters.park({ reader: id, stream, fromPosition: 7n })
-  }))
+  yield* checkpoints.advance(
+    { id, revision: 1, to: 2n, epoch: "e" },
+    Effect.gen(function*() {
+      const keys = Array.from({ length: 100 }, (_, index) => ({ tenant: "t", key: `k${index}` }))
+      yield* views.read(view, keys)
+      yield* views.write(
+        view,
+        keys.map((key, total) => ({ ...key, document: JSON.stringify({ status: "open", total }) }))
+      )
+      yield* views.write(view, keys.slice(50).map((key) => ({ ...key, document: undefined })))
+      yield* letters.put(letter)
+      yield* letters.park({ reader: id, stream, fromPosition: 7n })
+    })
+  )
   for (const query of queries) yield* views.list(view, query)
   yield* views.count(view, queries[2]!)
   yield* letters.list({ reader: id })

@@ -11,6 +11,7 @@ import * as Event from "../../src/Event.ts"
 import { EventStore, StoreUnavailable } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
+import type { Projections } from "../../src/Projections.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import { type Fault, passes } from "../../src/testing/Faults.ts"
 import * as FaultyReadSide from "../../src/testing/FaultyReadSide.ts"
@@ -46,12 +47,16 @@ export const scenario = <A, E>(stores: Stores, run: Effect.Effect<A, E, StoresOf
 
 /** A process that runs projections: it can be killed, at once or at a point of its work. */
 export interface Process<in R> {
-  readonly context: Context.Context<R | ProjectionHost>
+  readonly context: Context.Context<R | ProjectionHost | Projections>
   readonly faults: FaultyReadSide.FaultyReadSide["Service"]
   /** What happens to its calls from now on, unless it is dead; nothing if there is none. */
   readonly trouble: (fault: Fault<StoreUnavailable> | undefined) => Effect.Effect<void>
   /** It is gone: nothing that it does from now on reaches a store, and nobody waits for it. */
   readonly kill: Effect.Effect<void>
+  /** It ends in good order. */
+  readonly stop: Effect.Effect<void>
+  /** What happens to its next call of an operation. */
+  readonly next: (operation: keyof FaultyReadSide.Failures, fault: Fault<StoreUnavailable>) => Effect.Effect<void>
   /** Ends when it has died by itself, at the point that was set. */
   readonly died: Effect.Effect<void>
   /** How many calls it has made. */
@@ -133,6 +138,8 @@ export const start = Effect.fnUntraced(function*<R, E>(
       isDead = true
       return Scope.close(scope, Exit.void)
     }),
+    stop: Scope.close(scope, Exit.void),
+    next: (operation, fault) => Context.get(context, FaultyReadSide.FaultyReadSide).next(operation, fault),
     died: Effect.callback((resume) => {
       if (isDead) return resume(Effect.void)
       deaths.push(() => resume(Effect.void))
@@ -172,20 +179,34 @@ export const caughtUp = Effect.fnUntraced(function*(
 // ── The log
 
 /** Some events of a few accounts, as a seed wants it: some with a note, some that delete a document. */
-export const grow = Effect.fnUntraced(function*(random: Seeded, events: number, accounts = 5) {
+export const grow = Effect.fnUntraced(function*(
+  random: Seeded,
+  events: number,
+  /** Whether streams of two categories have the same ids, so that they share documents. */
+  { shared = true } = {}
+) {
   const store = yield* EventStore
   for (let left = events; left > 0;) {
     const count = 1 + random.below(Math.min(4, left))
     left -= count
-    const stream = { tenant: Event.defaultTenant, category: random.below(8) === 0 ? "Other" : "Account", id: `a-${random.below(accounts)}` }
-    const [status] = yield* store.append([[{
-      stream,
-      expected: "any",
-      events: Array.from({ length: count }, () => eventOf(random)),
-      receipts: []
-    }]])
-    assert.strictEqual(status!._tag, "Committed")
+    const category = shared && random.below(8) === 0 ? "Other" : "Account"
+    const id = `a-${random.below(5)}`
+    yield* write(store, { tenant: Event.defaultTenant, category, id }, Array.from({ length: count }, () => eventOf(random)))
   }
+})
+
+/** Events of one account. */
+export const append = Effect.fnUntraced(function*(id: string, ...events: ReadonlyArray<Event.New>) {
+  yield* write(yield* EventStore, { tenant: Event.defaultTenant, category: "Account", id }, events)
+})
+
+const write = Effect.fnUntraced(function*(
+  store: EventStore["Service"],
+  stream: Event.StreamId,
+  events: ReadonlyArray<Event.New>
+) {
+  const [status] = yield* store.append([[{ stream, expected: "any", events, receipts: [] }]])
+  assert.strictEqual(status!._tag, "Committed")
 })
 
 const eventOf = (random: Seeded): Event.New => {
