@@ -102,7 +102,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/sqlApplier",
       "internal/effectApplier",
       "internal/attention",
-      "internal/readerNames",
+      "internal/leaseName",
       "internal/liveVersions",
       "internal/projectionTelemetry",
       "internal/reader",
