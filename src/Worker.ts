@@ -106,7 +106,9 @@ type Reading<Projections extends ReadonlyArray<AnyLayer>> = Layer.Layer<
 /** A runner only where there is something to run. */
 const reading = (projections: ReadonlyArray<AnyLayer>): AnyLayer => {
   const [first, ...others] = projections
-  return first === undefined ? Layer.empty : Layer.provideMerge(Layer.mergeAll(first, ...others), ProjectionRunner.layer)
+  return first === undefined
+    ? Layer.empty
+    : Layer.provideMerge(Layer.mergeAll(first, ...others), ProjectionRunner.layer)
 }
 
 const gaps = Metric.counter("varve_log_gaps_total", {

@@ -71,8 +71,7 @@ const valueOf = (schema: string, { field, type }: ViewIndex, document: string): 
   `"${schema}".${type}_v1(${document} -> '${field}')`
 
 /** The whole text of a field. */
-const wholeOf = (schema: string, index: ViewIndex): string =>
-  `${valueOf(schema, index, "d.document")} COLLATE "C"`
+const wholeOf = (schema: string, index: ViewIndex): string => `${valueOf(schema, index, "d.document")} COLLATE "C"`
 
 const isLong = (text: FieldValue): boolean =>
   typeof text === "string" && text.length > indexedMax && Array.from(text).length > indexedMax
@@ -218,7 +217,9 @@ const isShort = (index: ViewIndex): ReadonlyArray<string> =>
 /** Counts documents. */
 export const count = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
-  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${conditionsOf(schema, query, values).join(" AND ")}`
+  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${
+    conditionsOf(schema, query, values).join(" AND ")
+  }`
   return { statement: statement("countDocuments", text, noRoom(view)), parameters: values.all }
 }
 
