@@ -121,16 +121,19 @@ export const toFailed = (error: SqlError.SqlError): Failed => ({
   detail: detailOf(error)
 })
 
-/**
- * The store's own word for a failed statement. `absent` is what there is to say of a table that is not there, if it is
- * not that the schema must be migrated.
- */
-export const toUnavailable =
-  (operation: string, absent: string | undefined = undefined) => (error: SqlError.SqlError): StoreUnavailable => {
-    const { code } = codeOf(error.reason.cause)
-    const detail = code === "42P01" && absent !== undefined ? absent : detailOf(error)
-    return new StoreUnavailable({ operation, detail, ...(isLasting(code) && { lasting: true }) })
-  }
+/** What was asked of the store: by its name, or as the statement that asks it says; see `PostgresStatements`. */
+interface Asked {
+  readonly name: string
+  readonly asked?: { readonly operation: string; readonly absent: string } | undefined
+}
+
+/** The store's own word for what failed. */
+export const toUnavailable = ({ asked, name }: Asked) => (error: SqlError.SqlError): StoreUnavailable => {
+  const { code } = codeOf(error.reason.cause)
+  const detail = code === "42P01" && asked !== undefined ? asked.absent : detailOf(error)
+  const operation = asked?.operation ?? name
+  return new StoreUnavailable({ operation, detail, ...(isLasting(code) && { lasting: true }) })
+}
 
 /** Somebody has to do something before it is of use to ask again. */
 const isLasting = (code: string | undefined): boolean => code !== undefined && lastingCodes.has(code)

@@ -330,7 +330,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I21",
     bug: "views that are prepared later are not guarded",
-    file: "src/postgres/PostgresViewStore.ts",
+    file: "src/postgres/PostgresViewRooms.ts",
     find: "for (const text of [...missing, ...guards])",
     replace: "for (const text of [...missing, ...guards.slice(-1)])",
     test: tenants,
