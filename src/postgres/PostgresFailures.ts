@@ -80,22 +80,25 @@ export const isCertain = ({ reason: { cause, message, operation } }: SqlError.Sq
 
 const encodingFailed = "PgConnection: Failed to encode query"
 
-function failure(operation: string, message: string, cause: unknown = undefined): SqlError.SqlError {
-  return new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation }) })
-}
-
 const lost = "commit whose outcome is not known"
 const silent = "the server is silent"
 const undone = "the commit was a rollback"
 
 /** Nobody answered a commit: it was carried out, or it was not. */
-export const commitLost = (error: SqlError.SqlError): SqlError.SqlError => failure(lost, error.message, error)
+export const commitLost = (error: SqlError.SqlError): SqlError.SqlError =>
+  new SqlError.SqlError({
+    reason: new SqlError.ConnectionError({ cause: error, message: error.message, operation: lost })
+  })
 
 /** Nobody answered a statement for so long that nobody will. */
-export const serverSilent: SqlError.SqlError = failure("query", silent)
+export const serverSilent = new SqlError.SqlError({
+  reason: new SqlError.ConnectionError({ cause: undefined, message: silent, operation: "query" })
+})
 
 /** The server did not commit, because a statement before had failed. */
-export const commitUndone: SqlError.SqlError = failure("commit", undone)
+export const commitUndone = new SqlError.SqlError({
+  reason: new SqlError.UnknownError({ cause: undefined, message: undone, operation: "commit" })
+})
 
 /** Whether a commit may have been carried out although it failed. */
 export const isLost = ({ reason: { operation } }: SqlError.SqlError): boolean => operation === lost
