@@ -18,7 +18,7 @@ import * as Sample from "../src/testing/suites/Sample.ts"
 import { type Dice, dice } from "./fuzz/dice.ts"
 import * as Groups from "./fuzz/groups.ts"
 import { change, type Read, reads, type Stores } from "./fuzz/reads.ts"
-import { freshSchema, onPostgres, stranger, url } from "./postgres/server.ts"
+import { freshSchema, onPostgres, place, stranger } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const groupCounts = (usual: number) => Number(process.env["VARVE_FUZZ_GROUPS"] ?? usual)
@@ -99,7 +99,7 @@ const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setCl
 /** The server's own clock cannot be turned, but the store asks for it in one place. That has nothing to go back to. */
 const postgres = Effect.gen(function*() {
   const schema = yield* freshSchema
-  const stores = yield* build(Postgres.layer({ url, schema }))
+  const stores = yield* build(Postgres.layer({ ...place, schema }))
   const sql = yield* stranger
   const table = sql(`${schema}.test_clock`)
   yield* sql`CREATE TABLE ${table} AS SELECT 'epoch'::timestamptz AS at`
