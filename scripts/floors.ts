@@ -40,13 +40,30 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost"],
+    modules: [
+      "EventStore",
+      "SnapshotStore",
+      "CheckpointStore",
+      "ViewStore",
+      "Lease",
+      "DeadLetters",
+      "AggregateHost",
+      "ProjectionHost",
+      "Projections"
+    ],
     packages: ["effect"]
   },
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate"],
+    modules: [
+      "internal/clients",
+      "internal/types",
+      "Aggregate",
+      "internal/viewDocuments",
+      "internal/viewReads",
+      "Projection"
+    ],
     packages: ["effect"]
   },
   {
@@ -60,6 +77,7 @@ const rooms: ReadonlyArray<Room> = [
     name: "runtime", // fibers; knows ports, never adapters
     modules: [
       "internal/elapsed",
+      "internal/failure",
       "internal/fingerprint",
       "internal/plan",
       "internal/telemetry",
@@ -90,7 +108,36 @@ const rooms: ReadonlyArray<Room> = [
       "internal/execute",
       "internal/reads",
       "AggregateRuntime",
-      "Repository"
+      "Repository",
+      "internal/delivery",
+      "internal/routing",
+      "internal/partitions",
+      "internal/applier",
+      "internal/documentCache",
+      "internal/viewApplier",
+      "internal/foldApplier",
+      "internal/sqlApplier",
+      "internal/effectApplier",
+      "internal/attention",
+      "internal/readerNames",
+      "internal/liveVersions",
+      "internal/projectionTelemetry",
+      "internal/reader",
+      "internal/volatileLedger",
+      "internal/backoff",
+      "internal/chain",
+      "internal/digest",
+      "internal/pursuit",
+      "internal/tenure",
+      "internal/listeners",
+      "internal/running",
+      "internal/waits",
+      "internal/holding",
+      "internal/handBack",
+      "internal/stepping",
+      "internal/upkeep",
+      "internal/reports",
+      "ProjectionRunner"
     ],
     packages: ["effect", "node:crypto"]
   },

@@ -187,8 +187,8 @@ export const record = <E extends Tagged>(
   }))
 }
 
-/** Metadata that is not what this runtime wrote is shown as far as it is metadata. */
-const metadataOf = (text: string): Metadata => {
+/** @internal Metadata that is not what this runtime wrote is shown as far as it is metadata. */
+export const metadataOf = (text: string): Metadata => {
   const parsed = parseObject(text)
   if (Result.isFailure(parsed)) return {}
   return Object.fromEntries(

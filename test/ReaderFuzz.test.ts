@@ -16,7 +16,7 @@ import * as Postgres from "../src/postgres/Postgres.ts"
 import { ViewStore } from "../src/ViewStore.ts"
 import { dice } from "./fuzz/dice.ts"
 import { type Deed, everything, next, type Readers } from "./fuzz/readers.ts"
-import { freshSchema, onPostgres, turnClock, url } from "./postgres/server.ts"
+import { freshSchema, onPostgres, place, turnClock } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const deedCounts = (usual: number) => Number(process.env["VARVE_FUZZ_DEEDS"] ?? usual)
@@ -81,7 +81,7 @@ const sqlite = Effect.map(build(layerFresh), (readers): Other => ({ readers, set
 
 const postgres = Effect.gen(function*() {
   const schema = yield* freshSchema
-  const readers = yield* build(Postgres.layer({ url, schema }))
+  const readers = yield* build(Postgres.layer({ ...place, schema }))
   return { readers, setClock: yield* turnClock(schema) } satisfies Other
 })
 

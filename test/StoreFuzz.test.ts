@@ -18,7 +18,7 @@ import * as Sample from "../src/testing/suites/Sample.ts"
 import { type Dice, dice } from "./fuzz/dice.ts"
 import * as Groups from "./fuzz/groups.ts"
 import { change, type Read, reads, type Stores } from "./fuzz/reads.ts"
-import { freshSchema, onPostgres, stranger, turnClock, url } from "./postgres/server.ts"
+import { freshSchema, onPostgres, place, stranger, turnClock } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const groupCounts = (usual: number) => Number(process.env["VARVE_FUZZ_GROUPS"] ?? usual)
@@ -98,7 +98,7 @@ const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setCl
 
 const postgres = Effect.gen(function*() {
   const schema = yield* freshSchema
-  const stores = yield* build(Postgres.layer({ url, schema }))
+  const stores = yield* build(Postgres.layer({ ...place, schema }))
   const sql = yield* stranger
   // Receipts of one moment are told apart by their place.
   yield* sql`ALTER TABLE ${sql(`${schema}.receipts`)} SET (autovacuum_enabled = off)`

@@ -96,6 +96,8 @@ const make = Effect.fnUntraced(function*(
   if (!schemaPattern.test(schema)) {
     return yield* unavailable("open", "the schema's name must be 1 to 40 lower-case letters, digits and _")
   }
+  // The driver would say the whole of it in its span, with the password.
+  if (!URL.canParse(textOf(options.url))) return yield* unavailable("open", "its URL is not one")
   const writing = yield* pool({
     ...configOf(options, { ...writerGuards, ...session }),
     maxConnections: 1,
@@ -210,6 +212,8 @@ const guards = {
 }
 const writerGuards = { ...guards, statement_timeout: "10s" }
 const readerGuards = { ...guards, statement_timeout: "30s" }
+
+const textOf = (url: Options["url"]): string => typeof url === "string" ? url : Redacted.value(url)
 
 const configOf = (
   { behindPooler = false, ssl, url }: Options,

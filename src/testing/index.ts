@@ -5,6 +5,7 @@
  * `SnapshotStoreSuite`, `CheckpointStoreSuite`, `ViewStoreSuite`, `DeadLettersSuite` and `LeaseSuite`.
  */
 export * as Faults from "./Faults.ts"
+export * as FaultyReadSide from "./FaultyReadSide.ts"
 export * as FaultySnapshotStore from "./FaultySnapshotStore.ts"
 export * as FaultyStore from "./FaultyStore.ts"
 export * as Scenario from "./Scenario.ts"

@@ -98,7 +98,7 @@ export const postgres: ReadonlyArray<Mutant> = [
     bug: "a reader on PostgreSQL goes on behind the next event",
     file: "src/postgres/PostgresStatements.ts",
     find: "`${events} WHERE e.position > $1 ${end}`",
-    replace: "`${events} WHERE e.position > $1 + ($1 % 97 = 96)::int ${end}`",
+    replace: "`${events} WHERE e.position > $1 + ($1 > 0)::int ${end}`",
     test: "test/Campaigns.test.ts",
     title: "I9"
   },
@@ -115,8 +115,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I10",
     bug: "an append on PostgreSQL waits for a writer who hangs",
     file: functions,
-    find: "SET lock_timeout = '5s'",
-    replace: "SET lock_timeout = '500s'",
+    find: "SET lock_timeout = '5s'\n-- Plans",
+    replace: "SET lock_timeout = '500s'\n-- Plans",
     test: own,
     title: "I10:"
   },
@@ -136,6 +136,15 @@ export const postgres: ReadonlyArray<Mutant> = [
     find: "  const { code, isServer } = codeOf(reason.cause)\n",
     replace: "  const { code, isServer } = codeOf(reason.cause)\n  if (isServer) return String(reason.cause)\n",
     test: own,
+    title: "I22:"
+  },
+  {
+    guarantee: "I22",
+    bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
+    file: "src/postgres/PostgresClient.ts",
+    find: "if (!URL.canParse(textOf(options.url)))",
+    replace: "if (textOf(options.url) === \"\")",
+    test: "test/postgres/Tls.test.ts",
     title: "I22:"
   },
   {

@@ -30,6 +30,13 @@ export const onPostgres = (declare: () => void): void => {
 /** The server's URL. */
 export const url = "url" in found ? found.url : ""
 
+const poolerUrl = process.env["VARVE_TEST_POSTGRES_POOLER_URL"]
+
+/** Where the stores find it: there, or at a pooler that the environment says stands before it. */
+export const place: Pick<Postgres.Options, "behindPooler" | "url"> = poolerUrl === undefined
+  ? { url }
+  : { url: poolerUrl, behindPooler: true }
+
 /** A connection of its own to a database, as another process would have it: it knows nothing of Varve. */
 export const strangerAt = (url: string) =>
   inRealTime(PgClient.makeClient({ url: Redacted.make(url) })).pipe(Effect.provide(Reactivity.layer))
@@ -48,11 +55,11 @@ export const freshSchema = Effect.acquireRelease(
 )
 
 /** The stores in a schema of their own. */
-export const layerFresh = Layer.unwrap(Effect.map(freshSchema, (schema) => Postgres.layer({ url, schema })))
+export const layerFresh = Layer.unwrap(Effect.map(freshSchema, (schema) => Postgres.layer({ ...place, schema })))
 
 /** Opens a schema until the scope closes: connections of its own each time, as another worker has them. */
 export const open = (options: Partial<Postgres.Options>) =>
-  Effect.map(Layer.build(Postgres.layer({ url, ...options })), (context) => ({
+  Effect.map(Layer.build(Postgres.layer({ ...place, ...options })), (context) => ({
     events: Context.get(context, EventStore),
     snapshots: Context.get(context, SnapshotStore),
     checkpoints: Context.get(context, CheckpointStore),

@@ -1,0 +1,294 @@
+/**
+ * What users write to read: views, folds, SQL and effects, all of them made from the log and kept up to date with it by a
+ * `ProjectionRunner`.
+ *
+ * A view is a read model and the service that asks it, in one. That a projection's work and its checkpoint are one
+ * transaction, so that it is done exactly once, is pyeventsourcing's and Marten's; two versions side by side are Marten's.
+ */
+import { Context, Effect, Layer } from "effect"
+import type { Events, PureCodec, Recorded } from "./Event.ts"
+import type { StoreUnavailable } from "./EventStore.ts"
+import {
+  type EffectSource,
+  type Folds,
+  type Indexable,
+  type OnDocuments,
+  type OnEvents,
+  type OnState,
+  untyped,
+  type Views
+} from "./internal/types.ts"
+import * as Documents from "./internal/viewDocuments.ts"
+import * as ViewReads from "./internal/viewReads.ts"
+import {
+  type Definition,
+  type Hosted,
+  type Kind,
+  ProjectionHost,
+  type Settings,
+  type Source,
+  type SqlContext,
+  type Target
+} from "./ProjectionHost.ts"
+import { ViewStore } from "./ViewStore.ts"
+
+export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
+export type { Change, Defined, Keys, Meta, Settings, Source, SqlContext } from "./ProjectionHost.ts"
+
+/** A document that an older version of a view wrote, and what it is today. */
+export interface Earlier<Doc, Then extends PureCodec = PureCodec> {
+  readonly version: number
+  readonly document: Then
+  readonly up: (document: Then["Type"]) => Doc
+}
+
+/** What a view keeps. */
+export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<string>> {
+  /**
+   * 1 to 999,999. Raise it when the documents shall be made otherwise: the new version is filled from the beginning of
+   * the log while the old one is read, and takes its place when it has caught up.
+   */
+  readonly version: number
+  /** The schema of a document: an object, at most 1 MiB as JSON. */
+  readonly document: D
+  /** Fields that may be asked for: text, numbers, truth values or times, at the top level. */
+  readonly indexes?: Ix | undefined
+  /**
+   * How documents of older versions are read as today's, for as long as this version catches up. Those of a version that
+   * is not named are read by today's schema.
+   */
+  readonly was?: (
+    was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
+  ) => ReadonlyArray<
+    Earlier<D["Type"]>
+  >
+}
+
+/** The class that `View` makes: a service, and the maker of its Layer. */
+export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
+  extends Context.ServiceClass<Self, `varve/view/${Name}`, Views<Doc, Ix>>
+{
+  readonly definition: Definition & { readonly name: Name }
+  /**
+   * Fills the view on a host, and answers what is asked of it. A handler is given the document of its key as it is,
+   * undefined if there is none, and returns what it becomes, undefined to delete it. It is pure and total: it runs again
+   * whenever the view is filled anew.
+   *
+   * Mistakes in the program are defects of the Layer: a name that another projection on the same host has, a setting out
+   * of its bounds, `StoresDiffer` if the checkpoints are in another store, `ReleasedShapeInvalid` and `EventTypeTaken` as
+   * for aggregates.
+   */
+  readonly toLayer: (
+    sources: (on: OnDocuments<Doc>) => ReadonlyArray<Source>,
+    settings?: Settings
+  ) => Layer.Layer<Self, never, ProjectionHost | ViewStore>
+}
+
+/**
+ * Declares a view: documents by key, made from the events of one or several aggregates.
+ */
+export const View = <Self>() =>
+<
+  const Name extends string,
+  D extends PureCodec,
+  const Ix extends ReadonlyArray<Indexable<D>> = readonly []
+>(
+  name: Name,
+  { document, indexes, version, was }: ViewOptions<D, Ix>
+): ViewClass<Self, Name, D["Type"], Ix[number]> => {
+  const definition = define("view", name, version)
+  const view = { name, version, indexes: Documents.indexesOf(document, indexes ?? []) }
+  const readable: ViewReads.Readable = {
+    view,
+    document,
+    fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
+    was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
+  }
+  refuseEarlier(readable)
+  const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
+  return untyped(Object.assign(Base, {
+    definition,
+    toLayer: (sources: (on: unknown) => ReadonlyArray<Source>, settings: Settings = {}) =>
+      Layer.effect(
+        Base,
+        Effect.gen(function*() {
+          const store = yield* ViewStore
+          const target: Target = { _tag: "View", store, view, document, sources: sources(on) }
+          return ViewReads.make(readable, store, yield* register(definition, target, settings))
+        })
+      )
+  }))
+}
+
+const on = (events: Events, cases: Source["cases"], options?: { readonly key: Source["key"] }): Source => ({
+  events,
+  cases,
+  key: options?.key
+})
+
+const register = Effect.fnUntraced(function*(
+  definition: Definition,
+  target: Target,
+  settings: Settings
+): Effect.fn.Return<Hosted, never, any> {
+  const host = yield* ProjectionHost
+  const services = yield* Effect.context<never>()
+  return yield* host.register({ definition, target, settings, services })
+})
+
+/** What cannot be a projection is a mistake in the program, which should not start. */
+const define = <const Name extends string>(
+  kind: Kind,
+  name: Name,
+  version: number
+): Definition & { readonly name: Name } => {
+  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
+    throw new TypeError(
+      `The name of a projection has lower-case letters, digits and hyphens, a letter first, 1 to 40: not "${name}".`
+    )
+  }
+  if (!Number.isSafeInteger(version) || version < 1 || version > 999_999) {
+    throw new RangeError(`The version of "${name}" must be a whole number from 1 to 999,999, not ${version}.`)
+  }
+  return { name, version, kind }
+}
+
+const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
+  const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
+  return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
+}
+
+const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
+  const wrong = was.find(({ version }, index) =>
+    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
+    was.findIndex((other) => other.version === version) !== index
+  )
+  if (wrong === undefined) return
+  throw new RangeError(
+    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
+  )
+}
+
+// ── Folds
+
+/** What a fold does. */
+export interface FoldOptions<S> {
+  /** Makes the state that it begins with, each time that it begins. */
+  readonly initial: () => S
+  /** How events change it. A handler may change the state that it is given in place, and return it. */
+  readonly sources: (on: OnState<S>) => ReadonlyArray<Source>
+}
+
+/** The class that `Fold` makes. */
+export interface FoldClass<Self, Name extends string, S>
+  extends Context.ServiceClass<Self, `varve/fold/${Name}`, Folds<S>>
+{
+  readonly definition: Definition & { readonly name: Name }
+  /** Folds on a host, from the beginning of the log each time, in each process. */
+  readonly toLayer: (options: FoldOptions<S>, settings?: Settings) => Layer.Layer<Self, never, ProjectionHost>
+}
+
+/** Declares a fold: one state in memory, made from the log anew at each start. */
+export const Fold = <Self, S>() => <const Name extends string>(name: Name): FoldClass<Self, Name, S> => {
+  const definition = define("fold", name, 1)
+  const Base = Context.Service<Self, unknown>()(`varve/fold/${name}`)
+  return untyped(Object.assign(Base, {
+    definition,
+    toLayer: ({ initial, sources }: FoldOptions<S>, settings: Settings = {}) =>
+      Layer.effect(
+        Base,
+        Effect.map(
+          register(definition, { _tag: "Fold", initial, sources: sources(untyped(on)) }, settings),
+          ({ folded }) => ({ folded, state: Effect.map(folded, ({ state }) => state) })
+        )
+      )
+  }))
+}
+
+// ── SQL
+
+/** What an SQL projection does. */
+export interface SqlOptions<Us extends ReadonlyArray<Events>, R> {
+  /** 1 to 999,999. A new version is filled beside the old, under another suffix. */
+  readonly version: number
+  /** Whose events it is given. */
+  readonly events: Us
+  /**
+   * Applies events, in the order of the log, in the transaction that moves the checkpoint: through the `SqlClient` of the
+   * store. It may run and not be kept, so it does nothing else.
+   */
+  readonly apply: (
+    batch: ReadonlyArray<Recorded<Us[number]["Type"]>>,
+    context: SqlContext
+  ) => Effect.Effect<void, unknown, R>
+  /** Makes the tables of a version, if they are not there. Several workers may do so at once. */
+  readonly setUp?: ((context: SqlContext) => Effect.Effect<void, unknown, R>) | undefined
+  /** Empties the tables of a version, or drops them: for `reset` and `drop`, which are refused without it. */
+  readonly clear?: ((context: SqlContext) => Effect.Effect<void, unknown, R>) | undefined
+}
+
+/** An SQL projection. */
+export interface SqlProjection<Name extends string, R> {
+  readonly definition: Definition & { readonly name: Name }
+  /** Runs it on a host. */
+  readonly toLayer: (settings?: Settings) => Layer.Layer<never, never, ProjectionHost | ViewStore | R>
+  /** The suffix of the tables that are to be read: those of this version, unless an older one is still read. */
+  readonly suffix: Effect.Effect<string, StoreUnavailable, ViewStore>
+}
+
+/** Declares an SQL projection: rows in the database of the log. */
+export const sql = <const Name extends string, const Us extends ReadonlyArray<Events>, R = never>(
+  name: Name,
+  { apply, clear, events, setUp, version }: SqlOptions<Us, R>
+): SqlProjection<Name, R> => {
+  const definition = define("sql", name, version)
+  return {
+    definition,
+    toLayer: (settings = {}) =>
+      untyped(Layer.effectDiscard(Effect.gen(function*() {
+        const store = yield* ViewStore
+        const target: Target = untyped({ _tag: "Sql", store, events, apply, setUp, clear })
+        yield* register(definition, target, settings)
+      }))),
+    suffix: Effect.flatMap(
+      ViewStore,
+      ({ live }) => Effect.map(live(name), (live) => suffixOf(Math.min(live?.version ?? version, version)))
+    )
+  }
+}
+
+const suffixOf = (version: number): string => `_v${version}`
+
+// ── Effects
+
+/** What an effect does. */
+export interface EffectOptions<S> {
+  /** Where it begins when it runs for the first time: at the first event, or with what comes from then on. */
+  readonly from: "beginning" | "now"
+  /** What is done at which event: at least once each, in the order of its stream. */
+  readonly sources: (on: OnEvents) => ReadonlyArray<S>
+}
+
+/** A projection that acts on the world. */
+export interface EffectProjection<Name extends string, R> {
+  readonly definition: Definition & { readonly name: Name }
+  /** Runs it on a host. */
+  readonly toLayer: (settings?: Settings) => Layer.Layer<never, never, ProjectionHost | R>
+}
+
+type ServicesOfSource<S> = S extends EffectSource<infer R> ? R : never
+
+/** Declares an effect: something that is done at events, at least once each. A rebuild never does it again. */
+export const effect = <const Name extends string, S extends EffectSource<any>>(
+  name: Name,
+  { from, sources }: EffectOptions<S>
+): EffectProjection<Name, ServicesOfSource<S>> => {
+  const definition = define("effect", name, 1)
+  return {
+    definition,
+    toLayer: (settings = {}) =>
+      untyped(Layer.effectDiscard(
+        register(definition, { _tag: "Effect", from, sources: sources(untyped(on)) }, settings)
+      ))
+  }
+}

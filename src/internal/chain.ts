@@ -1,0 +1,163 @@
+/**
+ * A chain: what a reader has found when it began, and each checkpoint that it has set since, one upon the other. As long
+ * as nobody else moves the checkpoint, what it remembers is as it is in the store.
+ */
+import { Effect } from "effect"
+import type { Checkpoint, CheckpointId, CheckpointMoved } from "../CheckpointStore.ts"
+import type { Position, StreamId } from "../Event.ts"
+import type { StoreUnavailable } from "../EventStore.ts"
+import { LogRewound, PartitionsChanged, StoreRestored } from "../ProjectionHost.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import * as LiveVersions from "./liveVersions.ts"
+import { Paused, reach, type Reader } from "./reader.ts"
+
+export interface Chain {
+  readonly reader: Reader
+  readonly epoch: string
+  revision: number
+  /** Of the checkpoint. */
+  position: Position
+  /** Everything up to here is done, or was not wanted; some of the latter may not be in the checkpoint yet. */
+  seen: Position
+  /** When the checkpoint was set last. */
+  setAtMillis: number
+  /** Streams that are passed over, and from where on. */
+  readonly parked: Map<string, Position>
+  /** Where there are letters of events that are still to come: once an event is done, its letter goes. */
+  readonly letters: Set<Position>
+}
+
+/** What makes a reader begin anew, or wait for somebody. */
+export type Obstacle = StoreUnavailable | CheckpointMoved | Paused | StoreRestored | LogRewound | PartitionsChanged
+
+/** Begins a chain at the checkpoint as it is, or makes the first one. */
+export const begin = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<Chain, Obstacle> {
+  const { clock, events, letters } = reader.running.ports
+  const epoch = yield* events.epoch
+  const checkpoint = yield* own(reader, epoch)
+  const head = yield* events.head
+  reach(reader, checkpoint.position)
+  reader.head = head
+  if (checkpoint.paused !== undefined) return yield* new Paused({ reason: checkpoint.paused })
+  yield* refuseStrange(reader, checkpoint, epoch, head)
+  const parked = yield* letters.parked(reader.letterId)
+  const pending = yield* letters.list({
+    reader: reader.letterId,
+    after: { position: checkpoint.position, reader: reader.letterId },
+    limit: 1_000
+  })
+  reader.applier.begin(checkpoint.position)
+  reader.revision = checkpoint.revision
+  reader.began = { position: checkpoint.position, atMillis: elapsedMillis(clock) }
+  return {
+    reader,
+    epoch,
+    revision: checkpoint.revision,
+    position: checkpoint.position,
+    seen: checkpoint.position,
+    setAtMillis: elapsedMillis(clock),
+    parked: new Map(parked.map(({ fromPosition, stream }) => [streamName(stream), fromPosition])),
+    letters: new Set(pending.map(({ position }) => position))
+  }
+})
+
+/** A name of a stream by itself: no part of it holds a NUL. */
+export const streamName = ({ category, id, tenant }: StreamId): string => `${tenant}\0${category}\0${id}`
+
+/** The checkpoint of a reader. The first who comes makes those of all partitions at once, so that their number is known. */
+const own = Effect.fnUntraced(function*(reader: Reader, epoch: string): Effect.fn.Return<Checkpoint, Obstacle> {
+  const { definition: { name, version }, ledger, settings: { partitions } } = reader.running
+  const all = (yield* ledger.list(name)).filter((checkpoint) => checkpoint.version === reader.id.version)
+  if (all.length === 0) {
+    const to = yield* origin(reader)
+    const ids = Array.from({ length: partitions }, (_, partition) => ({ ...reader.id, partition }))
+    yield* ledger.transaction(
+      Effect.forEach(ids, (id) => ledger.advance({ id, revision: 0, to, epoch }, Effect.void), { discard: true })
+    )
+    return yield* own(reader, epoch)
+  }
+  const found = all.find(({ partition }) => partition === reader.id.partition)
+  if (found === undefined || all.length !== partitions) {
+    const projection = `${name}" (version ${version})`
+    return yield* new PartitionsChanged({ projection, before: all.length, now: partitions })
+  }
+  return found
+})
+
+/** Where a reader begins who has never been anywhere. */
+const origin = ({ running: { ports: { events }, target } }: Reader): Effect.Effect<Position, StoreUnavailable> =>
+  target._tag === "Effect" && target.from === "now" ? events.head : Effect.succeed(0n)
+
+/** What was read must be what is there. */
+const refuseStrange = (
+  reader: Reader,
+  checkpoint: Checkpoint,
+  epoch: string,
+  head: Position
+): Effect.Effect<void, StoreRestored | LogRewound> => {
+  const projection = reader.running.definition.name
+  if (checkpoint.epoch !== epoch) {
+    return Effect.fail(new StoreRestored({ projection, checkpointEpoch: checkpoint.epoch, epoch }))
+  }
+  return checkpoint.position <= head
+    ? Effect.void
+    : Effect.fail(new LogRewound({ projection, position: checkpoint.position, head }))
+}
+
+/** Sets the next checkpoint, with what goes with it, or neither. */
+export const advance = <E>(
+  chain: Chain,
+  to: Position,
+  head: Position,
+  work: Effect.Effect<void, E>
+): Effect.Effect<void, E | StoreUnavailable | CheckpointMoved> =>
+  Effect.suspend(() => {
+    const { epoch, reader, revision } = chain
+    const { ledger, live, ports, settings } = reader.running
+    const done = [...chain.letters].filter((position) => position <= to)
+    const flips = live !== undefined && LiveVersions.isNew(live) && LiveVersions.isNear(to, head, settings.pageEvents)
+    const all = work.pipe(
+      Effect.andThen(Effect.forEach(done, (position) => ports.letters.remove(reader.letterId, position), {
+        discard: true
+      })),
+      Effect.andThen(flips ? flip(reader, head) : Effect.succeed(undefined))
+    )
+    // Whoever watches the checkpoint must not take our own step for another's.
+    reader.revision = undefined
+    return Effect.map(ledger.advance({ id: reader.id, revision, to, epoch }, all), ({ checkpoint, value }) => {
+      chain.revision = reader.revision = checkpoint.revision
+      chain.position = to
+      if (to > chain.seen) chain.seen = to
+      chain.setAtMillis = elapsedMillis(ports.clock)
+      for (const position of done) chain.letters.delete(position)
+      if (flips && live !== undefined && value !== undefined) LiveVersions.settle(live, value)
+      reader.failures = 0
+    })
+  })
+
+/** The new version takes over once all its partitions have caught up. */
+const flip = Effect.fnUntraced(function*({ id, running }: Reader, head: Position) {
+  const { definition: { name }, ledger, live, settings: { pageEvents, partitions } } = running
+  if (partitions > 1) {
+    const others = (yield* ledger.list(name)).filter(({ partition, version }) =>
+      version === id.version && partition !== id.partition
+    )
+    if (!others.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) return undefined
+  }
+  return yield* LiveVersions.flip(live!)
+})
+
+/** Nobody goes on before an operator says so; `letter` is kept with it. */
+export const pause = (
+  chain: Chain,
+  id: CheckpointId,
+  to: Position,
+  reason: string,
+  letter: Effect.Effect<void, StoreUnavailable>
+): Effect.Effect<never, Obstacle> => {
+  const { epoch, reader: { running: { ledger } }, revision } = chain
+  const paused = ledger.transaction(
+    Effect.andThen(ledger.advance({ id, revision, to, epoch }, letter), ledger.pause(id, reason, epoch))
+  )
+  return Effect.flatMap(paused, () => Effect.fail(new Paused({ reason })))
+}

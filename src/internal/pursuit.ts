@@ -1,0 +1,92 @@
+/**
+ * Following the log: from the checkpoint on, page by page, and then on as it grows, until something is in the way.
+ */
+import { Effect, Option, Queue, type Scope, Stream } from "effect"
+import type { Position } from "../Event.ts"
+import type { LogGap, LogPage, StoreUnavailable } from "../EventStore.ts"
+import { LogRewound } from "../ProjectionHost.ts"
+import * as Chain from "./chain.ts"
+import { digest, type Ended, millisSince, setDown, setDownMillis } from "./digest.ts"
+import * as LiveVersions from "./liveVersions.ts"
+import { awaiting, enter, type Reader } from "./reader.ts"
+
+/** Why following ended. */
+export type Interrupted = Ended | LogGap
+
+/** Follows the log. It never ends but by what is in the way; from then on nothing that it remembers counts. */
+export const pursue = (reader: Reader): Effect.Effect<never, Interrupted> =>
+  Effect.ensuring(
+    Effect.scoped(follow(reader)),
+    Effect.sync(() => {
+      reader.applier.forget()
+      reader.revision = undefined
+    })
+  )
+
+const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<never, Interrupted, Scope.Scope> {
+  const { live, prepared } = reader.running
+  yield* prepared
+  if (live !== undefined) yield* LiveVersions.begin(live)
+  const chain = yield* awaiting(reader, "store")(Chain.begin(reader))
+  enter(reader, "running")
+  yield* takeOver(chain)
+  const pages = yield* feed(reader, chain.position)
+  while (true) {
+    const page = yield* next(chain, pages)
+    if (page === undefined) {
+      yield* setDown(chain)
+      continue
+    }
+    yield* refuseRewound(reader, chain.position, page)
+    yield* digest(chain, page)
+    // Pages may come without anything to wait for, and others are to have their turn.
+    yield* Effect.yieldNow
+  }
+})
+
+/** A new version that has nothing more to catch up with need not wait for an event to be read. */
+const takeOver = (chain: Chain.Chain) => {
+  const { position, reader: { head, running: { live, settings } } } = chain
+  return live !== undefined && LiveVersions.isNew(live) && LiveVersions.isNear(position, head, settings.pageEvents)
+    ? setDown(chain)
+    : Effect.void
+}
+
+type Pages = Queue.Queue<LogPage, StoreUnavailable | LogGap>
+
+/** Reads ahead by a page while the last one is worked off. */
+const feed = Effect.fnUntraced(function*(
+  { applier, running: { ports, settings } }: Reader,
+  after: Position
+): Effect.fn.Return<Pages, never, Scope.Scope> {
+  const pages: Pages = yield* Queue.bounded<LogPage, StoreUnavailable | LogGap>(1)
+  const range = { after, limit: settings.pageEvents, filter: { types: applier.storedTypes } }
+  yield* ports.events.follow(range).pipe(
+    Stream.runForEach((page) => Queue.offer(pages, page)),
+    Effect.andThen(Effect.die(new Error("The store has stopped following its log"))),
+    Effect.catchCause((cause) => Queue.failCause(pages, cause)),
+    Effect.forkScoped
+  )
+  return pages
+})
+
+/** The next page; undefined if it is time to set progress down that has waited for one. */
+const next = (
+  chain: Chain.Chain,
+  pages: Pages
+): Effect.Effect<LogPage | undefined, StoreUnavailable | LogGap> =>
+  Effect.suspend(() => {
+    const take = awaiting(chain.reader, "page")(Queue.take(pages))
+    return chain.seen === chain.position
+      ? take
+      : Effect.map(
+        Effect.timeoutOption(take, Math.max(0, setDownMillis - millisSince(chain))),
+        Option.getOrUndefined
+      )
+  })
+
+/** The log never becomes shorter, unless somebody has put it back. */
+const refuseRewound = (reader: Reader, position: Position, { head }: LogPage): Effect.Effect<void, LogRewound> =>
+  position <= head
+    ? Effect.void
+    : Effect.fail(new LogRewound({ projection: reader.running.definition.name, position, head }))

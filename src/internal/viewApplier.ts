@@ -1,0 +1,239 @@
+/**
+ * Filling a view: events are routed to the documents that they are for, missing documents are read at once, handlers run
+ * one after the other on what is in memory, and each document that has become another one is encoded once and written
+ * with the others.
+ */
+import { Effect, Result } from "effect"
+import { refuseName } from "../Admission.ts"
+import type { Position, PureCodec, Stored } from "../Event.ts"
+import type { StoreUnavailable } from "../EventStore.ts"
+import type { Change, Source } from "../ProjectionHost.ts"
+import type { DocumentChange, ViewId, ViewStore } from "../ViewStore.ts"
+import { type Applied, type Applier, type Failure, handlerFailed, undecodable, Unfit } from "./applier.ts"
+import type { Delivery } from "./delivery.ts"
+import * as DocumentCache from "./documentCache.ts"
+import { isOwn, type Share } from "./partitions.ts"
+import * as Routing from "./routing.ts"
+import * as ViewDocuments from "./viewDocuments.ts"
+
+/** What is to be filled, and which part of it. */
+export interface Options {
+  readonly view: ViewId
+  readonly store: ViewStore["Service"]
+  readonly document: PureCodec
+  readonly sources: ReadonlyArray<Source>
+  readonly share: Share
+  readonly cachedDocuments: number
+  /** Is told what was kept, if anybody listens. */
+  readonly publish: (changes: ReadonlyArray<Change<unknown>>) => void
+  readonly isWatched: () => boolean
+}
+
+/** One event at one document. */
+interface Step {
+  readonly cached: DocumentCache.Cached
+  readonly handle: Routing.Case["handle"]
+  readonly delivery: Delivery
+  /** Which of the events that are being applied. */
+  readonly index: number
+}
+
+/** The way of events to documents. */
+interface Gathered {
+  readonly steps: Array<Step>
+  readonly missing: Array<DocumentCache.Cached>
+  /** How many events were routed, and why the next one could not be. */
+  count: number
+  failure: Failure | undefined
+}
+
+export const make = (options: Options): Applier => {
+  const { cachedDocuments, document, publish, sources, view } = options
+  const routing = Routing.make(view.name, sources)
+  const documents = ViewDocuments.make(document)
+  const cache = DocumentCache.make(cachedDocuments)
+  let touched = new Set<DocumentCache.Cached>()
+  let position: Position = 0n
+
+  const drop = () => {
+    for (const cached of touched) cached.document = cached.committed
+    touched = new Set()
+  }
+  const finish = (events: ReadonlyArray<Stored>, gathered: Gathered): Effect.Effect<Applied, Unfit> => {
+    run(gathered, touched)
+    position = gathered.count === 0 ? position : events[gathered.count - 1]!.position
+    return Effect.map(Effect.fromResult(encode(documents, touched)), (changes) => ({
+      count: gathered.count,
+      failure: gathered.failure,
+      work: changes.length === 0 ? Effect.void : write(options, changes)
+    }))
+  }
+  return {
+    storedTypes: routing.storedTypes,
+    apply: (events) =>
+      Effect.suspend(() => {
+        drop()
+        const gathered = gather(routing, cache, options.share, events)
+        return gathered.missing.length === 0
+          ? finish(events, gathered)
+          : Effect.flatMap(load(options, documents, gathered.missing), () => finish(events, gathered))
+      }),
+    keep: () => {
+      if (options.isWatched()) publish(changesOf(touched, position))
+      for (const cached of touched) cached.committed = cached.document
+      touched = new Set()
+      DocumentCache.trim(cache)
+    },
+    drop,
+    touched: () =>
+      [...touched].filter(isChanged).map(({ committed, document, key, tenant }) => ({
+        tenant,
+        key,
+        before: committed,
+        after: document
+      })),
+    isAtomic: false,
+    begin: () => {},
+    forget: () => {
+      touched = new Set()
+      DocumentCache.clear(cache)
+    }
+  }
+}
+
+/** Which documents the events are for. Ends at the first event of which that cannot be said. */
+const gather = (
+  routing: Routing.Routing,
+  cache: DocumentCache.DocumentCache,
+  share: Share,
+  events: ReadonlyArray<Stored>
+): Gathered => {
+  const gathered: Gathered = { steps: [], missing: [], count: 0, failure: undefined }
+  const { missing, steps } = gathered
+  const add = (handle: Routing.Case["handle"], delivery: Delivery, key: string) => {
+    if (!isOwn(share, delivery.tenant, key)) return
+    const cached = DocumentCache.find(cache, delivery.tenant, key)
+    if (!cached.loaded) missing.push(cached)
+    steps.push({ cached, handle, delivery, index: gathered.count })
+  }
+  const visit = ({ handle, key }: Routing.Case, delivery: Delivery) => {
+    if (key === undefined) return add(handle, delivery, delivery.id)
+    const keys = key(delivery.event, delivery)
+    if (keys === undefined) return
+    for (const each of typeof keys === "string" ? [keys] : keys) add(handle, delivery, checked(each))
+  }
+  for (const stored of events) {
+    const before = steps.length
+    try {
+      const why = Routing.route(routing, stored, visit)
+      gathered.failure = why && undecodable(why)
+    } catch (error) {
+      gathered.failure = handlerFailed(error)
+    }
+    if (gathered.failure !== undefined) {
+      steps.length = before
+      return gathered
+    }
+    gathered.count++
+  }
+  return gathered
+}
+
+const checked = (key: string): string => {
+  const refusal = refuseName("the key of a document", key)
+  if (refusal !== undefined) throw refusal
+  return key
+}
+
+const readAtOnce = 1_000
+
+/** Reads documents that are not in memory; several events may miss the same one. */
+const load = Effect.fnUntraced(function*(
+  { store, view }: Options,
+  documents: ViewDocuments.Documents,
+  missing: ReadonlyArray<DocumentCache.Cached>
+): Effect.fn.Return<void, StoreUnavailable> {
+  const wanted = [...new Set(missing)]
+  for (let from = 0; from < wanted.length; from += readAtOnce) {
+    const part = wanted.slice(from, from + readAtOnce)
+    const found = yield* store.read(view, part.map(({ key, tenant }) => ({ tenant, key })))
+    const byName = new Map(found.map(({ document, key, tenant }) => [`${tenant}\0${key}`, document]))
+    for (const cached of part) {
+      const text = byName.get(`${cached.tenant}\0${cached.key}`)
+      const read = text === undefined ? Result.succeed(undefined) : documents.decode(text)
+      cached.loaded = true
+      cached.problem = Result.isFailure(read)
+        ? `its document "${cached.key}" cannot be read: ${read.failure}`
+        : undefined
+      cached.committed = cached.document = Result.isSuccess(read) ? read.success : undefined
+    }
+  }
+})
+
+/** Runs the handlers, up to the first event that one of them fails at: of that one nothing stays. */
+const run = (gathered: Gathered, touched: Set<DocumentCache.Cached>): void => {
+  const { steps } = gathered
+  for (let at = 0; at < steps.length; at++) {
+    const { cached, delivery, handle, index } = steps[at]!
+    try {
+      if (cached.problem !== undefined) throw new Error(cached.problem)
+      const next = handle(cached.document, delivery.event, delivery)
+      if (next === cached.document) continue
+      cached.document = next
+      touched.add(cached)
+    } catch (error) {
+      gathered.failure = handlerFailed(error)
+      gathered.count = index
+      return rerun(steps, touched, index)
+    }
+  }
+}
+
+/** What an event did before it failed is undone by doing again what came before it: it happens hardly ever. */
+const rerun = (steps: ReadonlyArray<Step>, touched: Set<DocumentCache.Cached>, count: number): void => {
+  for (const cached of touched) cached.document = cached.committed
+  for (const { cached, delivery, handle, index } of steps) {
+    if (index >= count) return
+    cached.document = handle(cached.document, delivery.event, delivery)
+  }
+}
+
+/** What becomes of the documents that have become others, or why one cannot be kept. */
+const encode = (
+  documents: ViewDocuments.Documents,
+  touched: ReadonlySet<DocumentCache.Cached>
+): Result.Result<ReadonlyArray<DocumentChange>, Unfit> => {
+  const changes: Array<DocumentChange> = []
+  for (const { committed, document, key, tenant } of touched) {
+    if (document === committed) continue
+    if (document === undefined) {
+      changes.push({ tenant, key, document: undefined })
+      continue
+    }
+    const text = documents.encode(document)
+    if (Result.isFailure(text)) {
+      return Result.fail(new Unfit({ error: `document "${key}" cannot be kept: ${text.failure}` }))
+    }
+    changes.push({ tenant, key, document: text.success })
+  }
+  return Result.succeed(changes)
+}
+
+const write = ({ store, view }: Options, changes: ReadonlyArray<DocumentChange>) =>
+  Effect.catchTags(store.write(view, changes), {
+    InputInvalid: ({ message }) => Effect.fail(new Unfit({ error: message })),
+    LimitExceeded: ({ message }) => Effect.fail(new Unfit({ error: message }))
+  })
+
+const isChanged = ({ committed, document }: DocumentCache.Cached): boolean => document !== committed
+
+const changesOf = (
+  touched: ReadonlySet<DocumentCache.Cached>,
+  position: Position
+): ReadonlyArray<Change<unknown>> =>
+  [...touched].filter(isChanged).map(({ document, key, tenant }) => ({
+    tenant,
+    key,
+    document,
+    position
+  }))
