@@ -115,8 +115,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I10",
     bug: "an append on PostgreSQL waits for a writer who hangs",
     file: functions,
-    find: "SET lock_timeout = '5s'",
-    replace: "SET lock_timeout = '500s'",
+    find: "SET lock_timeout = '5s'\n-- Plans",
+    replace: "SET lock_timeout = '500s'\n-- Plans",
     test: own,
     title: "I10:"
   },
@@ -339,7 +339,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I21",
     bug: "views that are prepared later are not guarded",
-    file: "src/postgres/PostgresViewStore.ts",
+    file: "src/postgres/PostgresViewRooms.ts",
     find: "for (const text of [...missing, ...guards])",
     replace: "for (const text of [...missing, ...guards.slice(-1)])",
     test: tenants,
