@@ -40,7 +40,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost", "Projections"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "ProjectionHost", "Projections", "AggregateHost"],
     packages: ["effect"]
   },
   {
@@ -89,6 +89,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/drain",
       "internal/seal",
       "internal/execute",
+      "internal/consistent",
       "internal/reads",
       "AggregateRuntime",
       "Repository",
