@@ -102,7 +102,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/sqlApplier",
       "internal/effectApplier",
       "internal/attention",
-      "internal/leaseName",
+      "internal/readerNames",
       "internal/liveVersions",
       "internal/projectionTelemetry",
       "internal/reader",

@@ -3,7 +3,7 @@
  * what a worker alone knows, that it tries something again, is not in it.
  */
 import { Effect } from "effect"
-import { leaseName } from "../internal/leaseName.ts"
+import { leaseName } from "../internal/readerNames.ts"
 import { Lease } from "../Lease.ts"
 import type { Projections, ProjectionStatus } from "../Projections.ts"
 

@@ -15,6 +15,7 @@ import * as LiveVersions from "./liveVersions.ts"
 import type { Share } from "./partitions.ts"
 import * as ProjectionTelemetry from "./projectionTelemetry.ts"
 import { type Fared, type Ports, type Reader, type Resolved, type Running, working } from "./reader.ts"
+import { letterName } from "./readerNames.ts"
 import * as SqlApplier from "./sqlApplier.ts"
 import * as ViewApplier from "./viewApplier.ts"
 import * as VolatileLedger from "./volatileLedger.ts"
@@ -73,7 +74,6 @@ const reader = (
   folded: FoldApplier.Folded
 ): Reader => {
   const { name, version } = running.definition
-  const letterName = share.partitions === 1 ? name : `${name}/${share.partition}`
   const fared: Fared = {
     attention: Attention.make(),
     state: "standby",
@@ -94,7 +94,7 @@ const reader = (
     began: undefined,
     makeApplier,
     id: { name, version, partition: share.partition },
-    letterId: { name: letterName, version },
+    letterId: { name: letterName({ name, ...share }, share.partitions), version },
     share,
     applier: makeApplier()
   })

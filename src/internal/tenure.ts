@@ -10,7 +10,7 @@ import { backoff } from "./backoff.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, type Reader, StoodStill } from "./reader.ts"
-import { leaseName } from "./leaseName.ts"
+import { leaseName } from "./readerNames.ts"
 
 /** How often a lease is prolonged, or asked for, and the checkpoint looked at. */
 const beatMillis = ({ running: { ports } }: Reader): number => ports.leaseMillis * 0.3

@@ -11,6 +11,7 @@ import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import { reach, type Running } from "./reader.ts"
+import { leasesName } from "./readerNames.ts"
 import * as SqlApplier from "./sqlApplier.ts"
 
 type Refused = StoreUnavailable | OperationRefused
@@ -183,7 +184,7 @@ export const drop = Effect.fnUntraced(function*(running: Running, version: numbe
   const now = yield* LiveVersions.refresh(live)
   if (version === now?.version) return yield* refused(running, "drop", `version ${version} is the one that is read`)
   if (version === live.own) return yield* refused(running, "drop", `version ${version} is run here`)
-  const held = (yield* leases.list).some((lease) => lease.name.startsWith(`projection/${name}/${version}/`))
+  const held = (yield* leases.list).some((lease) => lease.name.startsWith(leasesName({ name, version })))
   if (held) return yield* refused(running, "drop", `a worker still runs version ${version}`)
   const empty = target._tag === "View" ? target.store.drop({ name, version }) : emptying(running, version)
   if (empty === undefined) return yield* refused(running, "drop", "it has no `clear`")
