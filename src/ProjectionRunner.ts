@@ -36,7 +36,7 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
 }
 
-const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
+const make = Effect.fnUntraced(function*({ isIdle = false, lease = "10 seconds" }: Options & { readonly isIdle?: boolean }) {
   const ports: Ports = {
     events: yield* EventStore,
     checkpoints: yield* CheckpointStore,
@@ -62,7 +62,7 @@ const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
       all.delete(definition.name)
     })
     yield* Effect.acquireRelease(
-      Effect.forEach(running.readers, serve),
+      Effect.forEach(isIdle ? [] : running.readers, serve),
       (fibers) => Effect.ensuring(drain(running, fibers), close)
     )
     return hosted(projecting)
@@ -167,3 +167,11 @@ export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projec
 
 /** A runner with what is usual. */
 export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})
+
+/**
+ * A runner that runs nothing: for tools that look after projections which workers run elsewhere, or nobody does. What is
+ * done by hand is done in the store.
+ */
+export const layerIdle: Layer.Layer<ProjectionHost | Projections, never, Stores> = Layer.effectContext(
+  make({ isIdle: true })
+)

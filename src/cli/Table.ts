@@ -26,3 +26,10 @@ export const cut = (text: string, lengthMax: number): string => {
   const characters = [...text]
   return characters.length <= lengthMax ? text : `${characters.slice(0, Math.max(0, lengthMax - 1)).join("")}…`
 }
+
+/** A text on one line: what comes from data must not steer a terminal. */
+export const plain = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    return `\\u{${code.toString(16)}}`
+  })

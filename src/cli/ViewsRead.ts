@@ -42,7 +42,7 @@ export const get = (usual: App<unknown> | undefined) =>
           const view = yield* OpenedView.open(kept, name)
           const document = yield* view.documents.get(key, { tenant })
           if (document === undefined) {
-            const behind = OpenedView.behind(view)
+            const behind = OpenedView.behind(view, "It")
             const problem = `${name} has no document "${key}".`
             return yield* new NotShown({ problem: behind === undefined ? problem : `${problem} ${behind}` })
           }
@@ -144,6 +144,6 @@ const say = (text: string) => StatusLine.make(process.stderr).say(text)
 
 /** What is shown may be of yesterday. */
 const sayBehind = (view: OpenedView.OpenedView) => {
-  const behind = OpenedView.behind(view)
+  const behind = OpenedView.behind(view, view.target.view.name)
   return behind === undefined ? Effect.void : say(behind)
 }
