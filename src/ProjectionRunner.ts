@@ -20,6 +20,7 @@ import * as Reports from "./internal/reports.ts"
 import { step } from "./internal/stepping.ts"
 import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
+import { type WatchedReaders, WatchReaders } from "./internal/work.ts"
 import { Lease } from "./Lease.ts"
 import { Projections, ProjectionUnknown } from "./Projections.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
@@ -47,6 +48,7 @@ const make = Effect.fnUntraced(function*({ isIdle = false, lease = "10 seconds" 
     holder: SecureRandom.uuidV7Unsafe()
   }
   const context = yield* Effect.context<never>()
+  const watchReaders = yield* WatchReaders
   const all = new Map<string, Running>()
 
   const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
@@ -55,6 +57,7 @@ const make = Effect.fnUntraced(function*({ isIdle = false, lease = "10 seconds" 
     const projecting = Projecting.make({ ...projection, context, ports })
     const { running } = projecting
     all.set(definition.name, running)
+    watchReaders(watched(running, () => all.get(definition.name) !== running))
     const leased = target._tag !== "Fold"
     const serve = (reader: Reader) => Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
     const close = Effect.sync(() => {
@@ -113,6 +116,17 @@ const operations = (
 }
 
 const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
+
+/** What a test waits for. */
+const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
+  underWay: Effect.map(Effect.orElseSucceed(ports.events.head, () => 0n), (head) =>
+    readers.filter(({ busy, position, state }) =>
+      state === "retrying" || (state === "running" && (busy || position < head))
+    ).length),
+  changed: (after) => Attention.after(progress, after),
+  changes: () => progress.calls,
+  isClosed
+})
 
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
