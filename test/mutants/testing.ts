@@ -27,7 +27,7 @@ export const testing: ReadonlyArray<Mutant> = [
     bug: "what the work has led to is not looked at",
     file: "src/testing/TestRuntime.ts",
     find: "Effect.andThen(change, idle)",
-    replace: "work.done",
+    replace: "change",
     test: "test/testing/TestRuntime.test.ts",
     title: "idle"
   },
