@@ -9,7 +9,7 @@ import { InputInvalid, LimitExceeded } from "./Admission.ts"
 import type * as Command from "./Command.ts"
 import type { Events, Metadata, Position, PureCodec, Recorded, StreamId, Version } from "./Event.ts"
 import { StoreUnavailable } from "./EventStore.ts"
-import type { Defined } from "./ProjectionHost.ts"
+import { type Defined, ViewsBehind } from "./ProjectionHost.ts"
 
 const where = { aggregate: Schema.String, id: Schema.String }
 
@@ -157,23 +157,6 @@ export class AskRing extends Schema.TaggedError<AskRing>()("AskRing", {
   }
 }
 
-/**
- * The command was carried out, and a projection that it was to be shown by had not come so far: `position` is that of its
- * last event, `reached` where the projection was. `problem` says whether it is worth waiting for.
- */
-export class ViewsBehind extends Schema.TaggedError<ViewsBehind>()("ViewsBehind", {
-  ...where,
-  projection: Schema.String,
-  position: Schema.BigInt,
-  reached: Schema.BigInt,
-  problem: Schema.String
-}) {
-  override get message() {
-    return `A command for ${this.aggregate} ${this.id} was carried out, but "${this.projection}" is at ${this.reached}, ` +
-      `not yet at ${this.position}: ${this.problem}`
-  }
-}
-
 /** Why the machinery could not carry out a command: the schema of `CommandFailed.reason`, and its type. */
 export const Reason = Schema.Union([
   VersionConflict,
@@ -196,14 +179,9 @@ export const Reason = Schema.Union([
 ])
 export type Reason = typeof Reason.Type
 
-const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
-  "VersionConflict",
-  "MailboxFull",
-  "CommandTimeout",
-  "OutcomeUnknown",
-  "StoreUnavailable",
-  "RuntimeStopping"
-])
+const retryable: ReadonlySet<string> = new Set<Reason["_tag"]>(
+  ["VersionConflict", "MailboxFull", "CommandTimeout", "OutcomeUnknown", "StoreUnavailable", "RuntimeStopping"]
+)
 
 /**
  * The machinery could not carry out a command; `reason` says why. It stands beside the command's own rejections, and
@@ -226,9 +204,8 @@ const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
  */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { reason: Reason }) {
   /**
-   * True for every reason but two: this attempt has written nothing, for certain. With `OutcomeUnknown` only the store
-   * knows; with `ViewsBehind` the command was carried out. Of an earlier attempt under the same command id it says
-   * nothing.
+   * This attempt has written nothing, for certain. With `OutcomeUnknown` only the store knows; with `ViewsBehind` the
+   * command was carried out. Of an earlier attempt under the same command id it says nothing.
    */
   get nothingWritten(): boolean {
     return this.reason._tag !== "OutcomeUnknown" && this.reason._tag !== "ViewsBehind"
@@ -258,10 +235,7 @@ export interface HandleOptions {
    * ends as `CommandTimeout`, one that is being decided as `OutcomeUnknown`.
    */
   readonly deadline?: Duration.Input | undefined
-  /**
-   * Projections that shall show what the command has done before it is answered, wherever they are run: up to the
-   * `deadline`, or 10 seconds. `ViewsBehind`: the command was carried out, and one of them is not so far.
-   */
+  /** Waits until these show what the command did, wherever they run: up to the deadline, or 10 s; see `ViewsBehind`. */
   readonly consistent?: ReadonlyArray<Defined> | undefined
   /** Kept with each event of the command; at most 16 KiB as JSON. The command id is added as `causationId`. */
   readonly metadata?: Metadata | undefined

@@ -62,10 +62,14 @@ const note = ({ letters, name, parked, state, why }: Status): ReadonlyArray<stri
   const notes: Array<string> = []
   const advice = advices[state]
   if (state === "paused") {
-    notes.push(`${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`)
+    notes.push(
+      `${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`
+    )
   } else if (advice !== undefined) notes.push(`${name} ${advice}`)
   if (letters > 0) {
-    const passedOver = parked === 0 ? "" : `, and passes over ${parked === 1 ? "a stream" : `${number(parked)} streams`}`
+    const passedOver = parked === 0
+      ? ""
+      : `, and passes over ${parked === 1 ? "a stream" : `${number(parked)} streams`}`
     const events = letters === 1 ? "an event" : `${number(letters)} events`
     notes.push(`${name} could not work off ${events}${passedOver}: see \`views letters ${name}\`.`)
   }

@@ -3,9 +3,9 @@
  */
 import { Duration, Effect } from "effect"
 import { InputInvalid } from "../Admission.ts"
-import { type Commit, type HandleOptions, ViewsBehind } from "../AggregateHost.ts"
+import type { Commit, HandleOptions } from "../AggregateHost.ts"
 import type { Position, StreamId } from "../Event.ts"
-import type { Defined, ProjectionHost } from "../ProjectionHost.ts"
+import { type Defined, type ProjectionHost, ViewsBehind } from "../ProjectionHost.ts"
 import { durationOf, elapsedMillis } from "./elapsed.ts"
 import { failure } from "./failure.ts"
 import type { Registration } from "./registration.ts"
@@ -33,7 +33,8 @@ export const consistently = (
       const leftMillis = given === undefined
         ? waitMillis
         : Math.max(0, Duration.toMillis(given) - (elapsedMillis(clock) - sinceMillis))
-      const shown = Effect.forEach(consistent, (defined) => awaitOne(projections, stream, defined, position, leftMillis), {
+      const shown = Effect.forEach(consistent, (defined) =>
+        awaitOne(projections, stream, defined, position, leftMillis), {
         concurrency: "unbounded",
         discard: true
       })

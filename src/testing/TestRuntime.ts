@@ -9,7 +9,9 @@ import { TestClock } from "effect/testing"
 import type { ServiceClass } from "../Aggregate.ts"
 import { AggregateHost } from "../AggregateHost.ts"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
+import type { CheckpointStore } from "../CheckpointStore.ts"
 import type * as Command from "../Command.ts"
+import type { DeadLetters } from "../DeadLetters.ts"
 import type { Also } from "../Decision.ts"
 import {
   defaultTenant,
@@ -20,8 +22,6 @@ import {
   type Stored,
   type Version
 } from "../Event.ts"
-import type { CheckpointStore } from "../CheckpointStore.ts"
-import type { DeadLetters } from "../DeadLetters.ts"
 import type { EventStore } from "../EventStore.ts"
 import * as EventId from "../internal/eventId.ts"
 import { eventCodec } from "../internal/evolution.ts"

@@ -49,7 +49,11 @@ export const handlers = {
   touch: () => Aggregate.decide([])
 }
 
-const Summary = Schema.Struct({ status: Schema.Literals(["placed", "shipped"]), cents: Schema.Int, note: Schema.String })
+const Summary = Schema.Struct({
+  status: Schema.Literals(["placed", "shipped"]),
+  cents: Schema.Int,
+  note: Schema.String
+})
 export type Summary = typeof Summary.Type
 
 export class OrderSummaries extends Projection.View<OrderSummaries>()("order-summaries", {

@@ -57,22 +57,15 @@ const refused: Readonly<Record<string, string>> = {
     "Property 'from' is missing in type '{ sources: (on: OnEvents) => EffectSource<never>[]; }' but required in type 'EffectOptions<EffectSource<any>>'.",
   EffectOfNoEffect:
     "Type 'Promise<void>' is missing the following properties from type 'Effect<unknown, unknown, any>': toJSON, [NodeInspectSymbol], [TypeId], [Symbol.iterator], pipe",
-  ForeignFieldValue:
-    "Type '\"lost\"' is not assignable to type '\"placed\" | \"shipped\" | null | undefined'.",
-  ForeignState:
-    "Type 'string' is not assignable to type 'number'.",
-  IndexOfAList:
-    "Type '\"skus\"' is not assignable to type '\"total\"'.",
-  IndexOfNoField:
-    "Type '\"skus\"' is not assignable to type '\"sku\"'.",
+  ForeignFieldValue: "Type '\"lost\"' is not assignable to type '\"placed\" | \"shipped\" | null | undefined'.",
+  ForeignState: "Type 'string' is not assignable to type 'number'.",
+  IndexOfAList: "Type '\"skus\"' is not assignable to type '\"total\"'.",
+  IndexOfNoField: "Type '\"skus\"' is not assignable to type '\"sku\"'.",
   UnindexedField:
     "Object literal may only specify known properties, and 'note' does not exist in type '{ readonly cents?: number | null; readonly status?: \"placed\" | \"shipped\" | null; }'.",
-  UnindexedOrder:
-    "Type '\"note\"' is not assignable to type '\"cents\" | \"status\"'.",
-  ViewWithoutLayer:
-    "Type 'OrderSummaries' is not assignable to type 'never'.",
-  ViewWithoutRunner:
-    "Type 'ProjectionHost' is not assignable to type 'never'.",
+  UnindexedOrder: "Type '\"note\"' is not assignable to type '\"cents\" | \"status\"'.",
+  ViewWithoutLayer: "Type 'OrderSummaries' is not assignable to type 'never'.",
+  ViewWithoutRunner: "Type 'ProjectionHost' is not assignable to type 'never'.",
   WrongDocument:
     "Property 'note' is missing in type '{ status: \"placed\"; cents: number; }' but required in type '{ readonly status: \"placed\" | \"shipped\"; readonly cents: number; readonly note: string; }'.",
   WrongReply:

@@ -12,17 +12,17 @@ import * as Event from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
 import type { Lease } from "varve/Lease"
 import type * as Memory from "varve/memory/Memory"
-import type { SnapshotStore } from "varve/SnapshotStore"
-import type * as Sqlite from "varve/sqlite/Sqlite"
-import type * as FaultySnapshotStore from "varve/testing/FaultySnapshotStore"
-import type * as FaultyStore from "varve/testing/FaultyStore"
-import type { ProjectionHost, ChangesMissed, FieldPending } from "varve/ProjectionHost"
 import * as Projection from "varve/Projection"
+import type { ChangesMissed, FieldPending, ProjectionHost } from "varve/ProjectionHost"
 import type * as ProjectionRunner from "varve/ProjectionRunner"
 import type { Projections } from "varve/Projections"
+import type { SnapshotStore } from "varve/SnapshotStore"
+import type * as Sqlite from "varve/sqlite/Sqlite"
 import type * as FaultyReadSide from "varve/testing/FaultyReadSide"
-import type { ViewStore } from "varve/ViewStore"
+import type * as FaultySnapshotStore from "varve/testing/FaultySnapshotStore"
+import type * as FaultyStore from "varve/testing/FaultyStore"
 import * as TestRuntime from "varve/testing/TestRuntime"
+import type { ViewStore } from "varve/ViewStore"
 import * as Worker from "varve/Worker"
 import {
   type AlreadyPlaced,
@@ -30,15 +30,15 @@ import {
   evolve,
   handlers,
   initial,
+  mails,
   NotShippable,
   OrderEvent,
+  type OrderPlaced,
   Orders,
   OrderShipped,
-  OrderPlaced,
   OrderSummaries,
   OrderSummariesLive,
-  type Summary,
-  mails
+  type Summary
 } from "./Orders.ts"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -164,8 +164,8 @@ export const views = Effect.gen(function*() {
       Effect.Effect<ReadonlyArray<Projection.Entry<Summary>>, Projection.ReadFailure | FieldPending, never>
     >
   >()
-  summaries.list({ orderBy: { field: "cents" }, after: { key: "o-1", document: { status: "placed", cents: 3 } } })
-  summaries.list({ after: "o-1", where: { status: null } })
+  void summaries.list({ orderBy: { field: "cents" }, after: { key: "o-1", document: { status: "placed", cents: 3 } } })
+  void summaries.list({ after: "o-1", where: { status: null } })
   const count = summaries.count({ where: { cents: 5 }, tenant: "t" })
   is<Equal<typeof count, Effect.Effect<number, Projection.ReadFailure | FieldPending, never>>>()
   is<Equal<typeof summaries.changes, Stream.Stream<Projection.Change<Summary>, ChangesMissed, never>>>()
