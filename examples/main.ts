@@ -50,7 +50,9 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
   const working = Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeMillis
     return yield* status.during(describe(tally, startedAt), Traffic.run({ seed, rate, tally })).pipe(
-      Effect.onInterrupt(() => Effect.andThen(status.say("Draining: what has begun is finished first …"), viewsCaughtUp))
+      Effect.onInterrupt(() =>
+        Effect.andThen(status.say("Draining: what has begun is finished first …"), viewsCaughtUp)
+      )
     )
   }).pipe(Effect.provide(Worker.layer({ aggregates: [OrdersLive], projections: [OrderSummariesLive] })))
   const farewell = Effect.gen(function*() {

@@ -14,15 +14,16 @@ import * as HandBack from "./internal/handBack.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
-import * as Projecting from "./internal/running.ts"
-import * as Tenure from "./internal/tenure.ts"
 import * as Reports from "./internal/reports.ts"
+import * as Projecting from "./internal/running.ts"
 import { step } from "./internal/stepping.ts"
+import * as Tenure from "./internal/tenure.ts"
 import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
+import { type WatchedReaders, WatchReaders } from "./internal/work.ts"
 import { Lease } from "./Lease.ts"
-import { Projections, ProjectionUnknown } from "./Projections.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
+import { Projections, ProjectionUnknown } from "./Projections.ts"
 
 /** What a runner works with. */
 export type Stores = EventStore | CheckpointStore | DeadLetters | Lease
@@ -36,43 +37,48 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
 }
 
-const make = Effect.fnUntraced(function*({ isIdle = false, lease = "10 seconds" }: Options & { readonly isIdle?: boolean }) {
-  const ports: Ports = {
-    events: yield* EventStore,
-    checkpoints: yield* CheckpointStore,
-    letters: yield* DeadLetters,
-    leases: yield* Lease,
-    clock: yield* Clock.Clock,
-    leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
-    holder: SecureRandom.uuidV7Unsafe()
-  }
-  const context = yield* Effect.context<never>()
-  const all = new Map<string, Running>()
+const make = Effect.fnUntraced(
+  function*({ isIdle = false, lease = "10 seconds" }: Options & { readonly isIdle?: boolean }) {
+    const ports: Ports = {
+      events: yield* EventStore,
+      checkpoints: yield* CheckpointStore,
+      letters: yield* DeadLetters,
+      leases: yield* Lease,
+      clock: yield* Clock.Clock,
+      leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
+      holder: SecureRandom.uuidV7Unsafe()
+    }
+    const context = yield* Effect.context<never>()
+    const watchReaders = yield* WatchReaders
+    const all = new Map<string, Running>()
 
-  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
-    const { definition, target } = projection
-    yield* refuse(all, ports, definition, target)
-    const projecting = Projecting.make({ ...projection, context, ports })
-    const { running } = projecting
-    all.set(definition.name, running)
-    const leased = target._tag !== "Fold"
-    const serve = (reader: Reader) => Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
-    const close = Effect.sync(() => {
-      running.telemetry.close()
-      all.delete(definition.name)
+    const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
+      const { definition, target } = projection
+      yield* refuse(all, ports, definition, target)
+      const projecting = Projecting.make({ ...projection, context, ports })
+      const { running } = projecting
+      all.set(definition.name, running)
+      watchReaders(watched(running, () => all.get(definition.name) !== running))
+      const leased = target._tag !== "Fold"
+      const serve = (reader: Reader) =>
+        Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
+      const close = Effect.sync(() => {
+        running.telemetry.close()
+        all.delete(definition.name)
+      })
+      yield* Effect.acquireRelease(
+        Effect.forEach(isIdle ? [] : running.readers, serve),
+        (fibers) => Effect.ensuring(drain(running, fibers), close)
+      )
+      return hosted(projecting)
     })
-    yield* Effect.acquireRelease(
-      Effect.forEach(isIdle ? [] : running.readers, serve),
-      (fibers) => Effect.ensuring(drain(running, fibers), close)
+    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
+      until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+    return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
+      Context.add(Projections, operations(all, ports, awaited))
     )
-    return hosted(projecting)
-  })
-  const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
-    until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
-  return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
-    Context.add(Projections, operations(all, ports, awaited))
-  )
-})
+  }
+)
 
 /** What may be asked of the projections that are run here. */
 const operations = (
@@ -101,9 +107,12 @@ const operations = (
     step: (name) => of(name, step),
     deadLetters: (name, options) => of(name, (running) => HandBack.list(running, options)),
     parked: (name) =>
-      of(name, ({ readers }) =>
-        Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
-          all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))),
+      of(
+        name,
+        ({ readers }) =>
+          Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
+            all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))
+      ),
     retry: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "retry")),
     discard: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "discard")),
     rollback: (name, to, { deadline }) => of(name, (running) => Upkeep.rollback(running, to, deadline)),
@@ -113,6 +122,20 @@ const operations = (
 }
 
 const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
+
+/** What a test waits for. */
+const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
+  underWay: Effect.map(
+    Effect.orElseSucceed(ports.events.head, () => 0n),
+    (head) =>
+      readers.filter(({ busy, position, state }) =>
+        state === "retrying" || (state === "running" && (busy || position < head))
+      ).length
+  ),
+  changed: (after) => Attention.after(progress, after),
+  changes: () => progress.calls,
+  isClosed
+})
 
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>

@@ -8,15 +8,15 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { gunzipSync } from "node:zlib"
-import { check } from "../examples/expenses/check.ts"
 import app from "../examples/expenses/app.ts"
+import { check } from "../examples/expenses/check.ts"
 import { damage } from "../examples/expenses/damage.ts"
 import { derive } from "../examples/expenses/derive.ts"
 import { totals, units } from "../examples/expenses/totals.ts"
 import * as AggregateRuntime from "../src/AggregateRuntime.ts"
+import * as AppProjections from "../src/cli/AppProjections.ts"
 import * as CatchUp from "../src/cli/CatchUp.ts"
 import * as CommandFile from "../src/cli/CommandFile.ts"
-import * as AppProjections from "../src/cli/AppProjections.ts"
 import * as Run from "../src/cli/Run.ts"
 import * as StatusLine from "../src/cli/StatusLine.ts"
 import * as Memory from "../src/memory/Memory.ts"
@@ -157,7 +157,9 @@ describe("the real log", () => {
       const log = readLog(context)
       const lines = parse(log)
       const cwd = makeFolder()
-      const ended = await run(["--commands", path, "--store", "sqlite", "--url", "log.sqlite", "--projections"], { cwd })
+      const ended = await run(["--commands", path, "--store", "sqlite", "--url", "log.sqlite", "--projections"], {
+        cwd
+      })
       assert.deepStrictEqual(ended, complete)
       assert.deepStrictEqual(await Effect.runPromise(viewsOn("sqlite", join(cwd, "log.sqlite"))), totals(log))
 

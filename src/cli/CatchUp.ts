@@ -23,7 +23,9 @@ export interface CaughtUp {
 }
 
 /** The commands were carried out; projections are behind. */
-export class ProjectionsBehind extends Data.TaggedError("ProjectionsBehind")<{ readonly names: ReadonlyArray<string> }> {
+export class ProjectionsBehind
+  extends Data.TaggedError("ProjectionsBehind")<{ readonly names: ReadonlyArray<string> }>
+{
   override get message() {
     return `The commands were carried out, but not all projections have caught up: ${this.names.join(", ")}.`
   }

@@ -15,7 +15,10 @@ const cellMax = 40
 
 /** The table; if the width of a terminal is given, what does not fit is cut. */
 export const format = (documents: ReadonlyArray<Document>, columns: number | undefined): string => {
-  const rows = documents.map(({ document, key }) => ({ key, fields: isPlainObject(document) ? document : { document } }))
+  const rows = documents.map(({ document, key }) => ({
+    key,
+    fields: isPlainObject(document) ? document : { document }
+  }))
   const names = [...new Set(rows.flatMap(({ fields }) => Object.keys(fields)))]
   const isNumeric = (name: string) => {
     const values = rows.map(({ fields }) => fields[name] ?? undefined).filter((value) => value !== undefined)

@@ -8,8 +8,8 @@ import { EventStore, type StoreUnavailable } from "../EventStore.ts"
 import { compile } from "../internal/codec.ts"
 import type { Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
-import { find, type Kept, type ProjectionUnknown } from "./ProjectionFlags.ts"
 import type { AnyViews } from "./AppProjections.ts"
+import { find, type Kept, type ProjectionUnknown } from "./ProjectionFlags.ts"
 
 /** It cannot be asked; `problem` says why. */
 export class NoView extends Data.TaggedError("NoView")<{ readonly problem: string }> {
@@ -35,12 +35,17 @@ export interface OpenedView {
 export const open = Effect.fnUntraced(function*(
   kept: Kept,
   name: string
-): Effect.fn.Return<OpenedView, ProjectionUnknown | NoView | StoreUnavailable, ViewStore | CheckpointStore | EventStore> {
+): Effect.fn.Return<
+  OpenedView,
+  ProjectionUnknown | NoView | StoreUnavailable,
+  ViewStore | CheckpointStore | EventStore
+> {
   const { definition, target } = yield* find(kept, name)
   if (target._tag !== "View") return yield* new NoView({ problem: notAView(name, target) })
   const live = yield* (yield* ViewStore).live(name)
   if (live === undefined) {
-    const problem = `${name} has never been filled on ${kept.place}: start a worker that has it, or \`run\` with --projections.`
+    const problem =
+      `${name} has never been filled on ${kept.place}: start a worker that has it, or \`run\` with --projections.`
     return yield* new NoView({ problem })
   }
   const version = Math.min(live.version, definition.version)

@@ -64,7 +64,9 @@ export const onKept = <A, E, R>(given: Given, work: (kept: Kept) => Effect.Effec
 export const findKept = (kept: Kept, name: string): Effect.Effect<AppProjections.Projection, ProjectionUnknown> =>
   Effect.flatMap(find(kept, name), (projection) =>
     projection.definition.kind === "fold"
-      ? new ProjectionUnknown({ problem: `"${name}" is a fold, in the memory of each worker: only a program there can see to it.` })
+      ? new ProjectionUnknown({
+        problem: `"${name}" is a fold, in the memory of each worker: only a program there can see to it.`
+      })
       : Effect.succeed(projection))
 
 /** The projection of a name. */

@@ -64,7 +64,9 @@ const flags = {
     Flag.withDefault(Duration.seconds(30))
   ),
   projections: Flag.Boolean("projections").pipe(
-    Flag.withDescription("Run the app's projections as well, and end when they have all of it, or stand still for --patience"),
+    Flag.withDescription(
+      "Run the app's projections as well, and end when they have all of it, or stand still for --patience"
+    ),
     Flag.withDefault(false)
   ),
   json: Flag.Boolean("json").pipe(

@@ -16,7 +16,9 @@ export const format = (columns: ReadonlyArray<Column>, rows: ReadonlyArray<Reado
   const lines = [columns.map(({ title }) => title), ...rows]
   const widths = columns.map((_, index) => Math.max(...lines.map((cells) => cells[index]!.length)))
   return lines.map((cells) =>
-    cells.map((cell, index) => columns[index]!.right === true ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!))
+    cells.map((cell, index) =>
+      columns[index]!.right === true ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!)
+    )
       .join(gap).trimEnd()
   ).join("\n")
 }

@@ -61,7 +61,11 @@ export const letters = (usual: App<unknown> | undefined) =>
           const parked = yield* kept.operations.parked(name)
           yield* print(json, { letters, parked }, LetterText.letters(name, letters, parked))
         }))
-  ).pipe(Command.withDescription("Show the events that a projection could not work off, why, and the streams that it passes over since"))
+  ).pipe(
+    Command.withDescription(
+      "Show the events that a projection could not work off, why, and the streams that it passes over since"
+    )
+  )
 
 /** The `views retry` command. */
 export const retry = (usual: App<unknown> | undefined) =>
@@ -94,7 +98,9 @@ export const discard = (usual: App<unknown> | undefined) =>
           const retried = yield* kept.operations.discard(name, position)
           yield* print(json, retried, LetterText.discarded(name, position, retried))
         }))
-  ).pipe(Command.withDescription("Give an event up for good, and its letter with it; what came behind it is worked off"))
+  ).pipe(
+    Command.withDescription("Give an event up for good, and its letter with it; what came behind it is worked off")
+  )
 
 /** The `views step` command. */
 export const step = (usual: App<unknown> | undefined) =>
@@ -110,7 +116,9 @@ export const step = (usual: App<unknown> | undefined) =>
           yield* print(json, shown ?? null, LetterText.stepped(name, shown))
         }))
   ).pipe(
-    Command.withDescription("Let a paused projection work off one event, and show the documents before and after; it stays paused"),
+    Command.withDescription(
+      "Let a paused projection work off one event, and show the documents before and after; it stays paused"
+    ),
     Command.withExamples([{ command: "npm start -- views step order-summaries", description: "After `views pause`" }])
   )
 
@@ -118,7 +126,9 @@ export const step = (usual: App<unknown> | undefined) =>
 const asJson = ({ target }: Projection, stepped: Stepped): Stepped => {
   if (target._tag !== "View") return stepped
   const { encode } = compile(target.document)
-  const shown = (document: unknown) => (document === undefined ? undefined : Result.getOrElse(encode(document), () => document))
+  const shown = (
+    document: unknown
+  ) => (document === undefined ? undefined : Result.getOrElse(encode(document), () => document))
   return {
     ...stepped,
     changes: stepped.changes.map((change) => ({ ...change, before: shown(change.before), after: shown(change.after) }))

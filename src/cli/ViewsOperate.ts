@@ -65,8 +65,7 @@ const confirmed = (
   act: Effect.Effect<void, OperationFailure>
 ): Effect.Effect<void, OperationFailure | Unconfirmed> => isConfirmed ? act : new Unconfirmed({ problem })
 
-const atOnce = ({ state }: ProjectionStatus.Status): string =>
-  state === "running" ? "" : " as soon as a worker has it"
+const atOnce = ({ state }: ProjectionStatus.Status): string => state === "running" ? "" : " as soon as a worker has it"
 
 /** The `views pause` command. */
 export const pause = (usual: App<unknown> | undefined) =>
@@ -90,12 +89,16 @@ export const pause = (usual: App<unknown> | undefined) =>
 
 /** The `views resume` command. */
 export const resume = (usual: App<unknown> | undefined) =>
-  Command.make("resume", common(usual), (given) =>
-    operate(given, ({ resume }) => resume(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)).pipe(
-      Command.withDescription(
-        "Let a projection go on that was paused: by hand, or at an event that it could not work off, which is tried again"
-      )
+  Command.make(
+    "resume",
+    common(usual),
+    (given) =>
+      operate(given, ({ resume }) => resume(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)
+  ).pipe(
+    Command.withDescription(
+      "Let a projection go on that was paused: by hand, or at an event that it could not work off, which is tried again"
     )
+  )
 
 /** The `views reset` command. */
 export const reset = (usual: App<unknown> | undefined) =>
@@ -117,12 +120,16 @@ export const reset = (usual: App<unknown> | undefined) =>
 
 /** The `views accept` command. */
 export const accept = (usual: App<unknown> | undefined) =>
-  Command.make("accept", common(usual), (given) =>
-    operate(given, ({ accept }) => accept(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)).pipe(
-      Command.withDescription(
-        "Let a projection go on after its log was restored from a copy, because what it has read is still true"
-      )
+  Command.make(
+    "accept",
+    common(usual),
+    (given) =>
+      operate(given, ({ accept }) => accept(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)
+  ).pipe(
+    Command.withDescription(
+      "Let a projection go on after its log was restored from a copy, because what it has read is still true"
     )
+  )
 
 const versionOf = Argument.Int("version").pipe(Argument.withMetavar("VERSION"))
 
@@ -151,7 +158,10 @@ export const rollback = (usual: App<unknown> | undefined) =>
       "Let an older version be read, or any other one: once it has caught up, which needs a worker that has its code. No " +
         "newer one takes over by itself until `unpin`."
     ),
-    Command.withExamples([{ command: "npm start -- views rollback order-summaries 1", description: "Back to version 1" }])
+    Command.withExamples([{
+      command: "npm start -- views rollback order-summaries 1",
+      description: "Back to version 1"
+    }])
   )
 
 /** The `views unpin` command. */
@@ -179,7 +189,9 @@ export const drop = (usual: App<unknown> | undefined) =>
           Effect.gen(function*() {
             const problem = `This forgets version ${version} of ${given.name}: its documents, and how far it had come.`
             const [{ versions } = { versions: [] }] = yield* status(given.name)
-            if (!versions.some((each) => each.version === version)) return yield* new VersionUnknown({ ...given, version, versions })
+            if (!versions.some((each) => each.version === version)) {
+              return yield* new VersionUnknown({ ...given, version, versions })
+            }
             return yield* confirmed(yes, problem, drop(given.name, version))
           }),
         ({ name }) => `Version ${version} of ${name} is gone.`

@@ -12,7 +12,13 @@ import * as ViewsCommand from "./ViewsCommand.ts"
 
 const varve = Command.make("varve").pipe(
   Command.withDescription("An event-sourcing runtime for TypeScript on Effect"),
-  Command.withSubcommands([RunCommand.command, ExportCommand.command, HistoryCommand.command, MigrateCommand.command, ViewsCommand.make()])
+  Command.withSubcommands([
+    RunCommand.command,
+    ExportCommand.command,
+    HistoryCommand.command,
+    MigrateCommand.command,
+    ViewsCommand.make()
+  ])
 )
 
 main(varve, { version: "0.1.0" })

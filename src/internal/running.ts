@@ -7,8 +7,8 @@ import { StoreUnavailable } from "../EventStore.ts"
 import type { Change, Definition, Settings, Target } from "../ProjectionHost.ts"
 import type { Applier } from "./applier.ts"
 import * as Attention from "./attention.ts"
-import { elapsedMillis, settingOf } from "./elapsed.ts"
 import * as EffectApplier from "./effectApplier.ts"
+import { elapsedMillis, settingOf } from "./elapsed.ts"
 import * as FoldApplier from "./foldApplier.ts"
 import * as Listeners from "./listeners.ts"
 import * as LiveVersions from "./liveVersions.ts"
@@ -198,7 +198,8 @@ const count = (name: string, value: number, min: number, max: number): number =>
 const gauges = (readers: ReadonlyArray<Reader>, { clock }: Ports): ProjectionTelemetry.Gauges => {
   let behindSinceMillis: number | undefined
   const slowest = () => readers.reduce((slow, reader) => reader.position < slow.position ? reader : slow)
-  const lag = (): Position => readers.reduce((most, { head, position }) => head - position > most ? head - position : most, 0n)
+  const lag = (): Position =>
+    readers.reduce((most, { head, position }) => head - position > most ? head - position : most, 0n)
   return {
     position: () => Number(slowest().position),
     lagEvents: () => Number(lag()),

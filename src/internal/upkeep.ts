@@ -29,8 +29,10 @@ const forAll = <A, E>(running: Running, act: (reader: Running["readers"][number]
   Effect.ensuring(Effect.forEach(running.readers, act, { discard: true }), call(running))
 
 export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, StoreUnavailable> =>
-  Effect.flatMap(running.ports.events.epoch, (epoch) =>
-    forAll(running, ({ id }) => running.ledger.pause(id, reason, epoch)))
+  Effect.flatMap(
+    running.ports.events.epoch,
+    (epoch) => forAll(running, ({ id }) => running.ledger.pause(id, reason, epoch))
+  )
 
 export const resume = (running: Running): Effect.Effect<void, StoreUnavailable> =>
   forAll(running, ({ id }) => running.ledger.resume(id))

@@ -6,13 +6,13 @@ import { assert } from "@effect/vitest"
 import { Context, type Duration, Effect, Exit, Layer, Metric, Scope } from "effect"
 import type { CheckpointId } from "../../src/CheckpointStore.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
-import { DeadLetters } from "../../src/DeadLetters.ts"
+import type { DeadLetters } from "../../src/DeadLetters.ts"
 import * as Event from "../../src/Event.ts"
 import { EventStore, StoreUnavailable } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
-import type { Projections } from "../../src/Projections.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
+import type { Projections } from "../../src/Projections.ts"
 import { type Fault, passes } from "../../src/testing/Faults.ts"
 import * as FaultyReadSide from "../../src/testing/FaultyReadSide.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
@@ -156,8 +156,11 @@ const isBeat = (operation: string): boolean => operation.startsWith("leases.") |
 const recording = (checkpoints: CheckpointStore["Service"], steps: Array<Step>): CheckpointStore["Service"] => ({
   ...checkpoints,
   advance: (step, work) =>
-    Effect.tap(checkpoints.advance(step, work), ({ checkpoint }) =>
-      Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to })))
+    Effect.tap(
+      checkpoints.advance(step, work),
+      ({ checkpoint }) =>
+        Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to }))
+    )
 })
 
 /** Everybody gets every lease. */
@@ -191,7 +194,11 @@ export const grow = Effect.fnUntraced(function*(
     left -= count
     const category = shared && random.below(8) === 0 ? "Other" : "Account"
     const id = `a-${random.below(5)}`
-    yield* write(store, { tenant: Event.defaultTenant, category, id }, Array.from({ length: count }, () => eventOf(random)))
+    yield* write(
+      store,
+      { tenant: Event.defaultTenant, category, id },
+      Array.from({ length: count }, () => eventOf(random))
+    )
   }
 })
 
@@ -214,7 +221,10 @@ const eventOf = (random: Seeded): Event.New => {
   if (random.below(5) === 0) return newEvent({ type: "SomethingElse", data: {} })
   return random.below(3) === 0
     ? newEvent({ type: "MoneyWithdrawn", data: { cents } })
-    : newEvent({ type: "MoneyDeposited", data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents } })
+    : newEvent({
+      type: "MoneyDeposited",
+      data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents }
+    })
 }
 
 /** All events of the log. */
@@ -255,7 +265,10 @@ export const assertOneChain = (name: string, processes: ReadonlyArray<Pick<Proce
       const before = inOrder[index - 1]
       if (before === undefined) return
       // A step whose reply was lost was made by nobody whom we could ask; it may be missing here, never doubled.
-      assert.isTrue(before.revision < step.revision && before.revision <= step.from, `${name}: two steps at once in ${id}`)
+      assert.isTrue(
+        before.revision < step.revision && before.revision <= step.from,
+        `${name}: two steps at once in ${id}`
+      )
       assert.isTrue(before.to <= step.to, `${name}: a step backwards in ${id}`)
     })
   }
