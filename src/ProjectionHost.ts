@@ -273,7 +273,7 @@ export interface Hosted {
  *   return yield* Effect.flip(host.await(Rings.definition, 1n, { deadline: "10 millis" }))
  * })
  * const Live = RingsLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
- * (await Effect.runPromise(Effect.provide(behind, Live)))._tag // => "ProjectionBehind"
+ * await Effect.runPromise(Effect.map(Effect.provide(behind, Live), ({ _tag }) => _tag)) // => "ProjectionBehind"
  * ```
  */
 export class ProjectionHost extends Context.Service<ProjectionHost, {
