@@ -47,9 +47,9 @@ const rooms: ReadonlyArray<Room> = [
       "ViewStore",
       "Lease",
       "DeadLetters",
-      "AggregateHost",
       "ProjectionHost",
-      "Projections"
+      "Projections",
+      "AggregateHost"
     ],
     packages: ["effect"]
   },
@@ -106,6 +106,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/drain",
       "internal/seal",
       "internal/execute",
+      "internal/consistent",
       "internal/reads",
       "AggregateRuntime",
       "Repository",
