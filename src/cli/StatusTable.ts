@@ -61,12 +61,18 @@ const state = ({ head, pace, position, state }: Status): string => {
 const note = ({ letters, name, parked, state, version, why }: Status): ReadonlyArray<string> => {
   const notes: Array<string> = []
   if (state === "paused") {
-    notes.push(`${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`)
+    notes.push(
+      `${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`
+    )
   } else if (state === "never run") {
-    notes.push(`Version ${version} of ${name} has never been run: a worker that has it fills it, or \`run\` with --projections.`)
+    notes.push(
+      `Version ${version} of ${name} has never been run: a worker that has it fills it, or \`run\` with --projections.`
+    )
   } else if (state === "unattended") notes.push(`${name} is run by no worker just now.`)
   if (letters > 0) {
-    const passedOver = parked === 0 ? "" : `, and passes over ${parked === 1 ? "a stream" : `${number(parked)} streams`}`
+    const passedOver = parked === 0
+      ? ""
+      : `, and passes over ${parked === 1 ? "a stream" : `${number(parked)} streams`}`
     const events = letters === 1 ? "an event" : `${number(letters)} events`
     notes.push(`${name} could not work off ${events}${passedOver}: see \`views letters ${name}\`.`)
   }
