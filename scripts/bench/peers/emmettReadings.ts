@@ -4,7 +4,11 @@
  * it has nothing of its own.
  */
 import type { Event } from "@event-driven-io/emmett"
-import { getPostgreSQLEventStore, pongoMultiStreamProjection } from "@event-driven-io/emmett-postgresql"
+import {
+  getPostgreSQLEventStore,
+  pongoMultiStreamProjection,
+  postgreSQLEventStoreConsumer
+} from "@event-driven-io/emmett-postgresql"
 import { getSQLiteEventStore, sqliteConnection, sqliteRawSQLProjection } from "@event-driven-io/emmett-sqlite"
 import { Client } from "pg"
 import { type Entry, entryOf, evolve, initial, type Ledger } from "../ledger.ts"
@@ -67,6 +71,8 @@ const onPostgres = async ({ url }: Setting): Promise<Readings> => {
   await store.schema.migrate()
   const client = new Client({ connectionString: url })
   await client.connect()
+  // Each has connections of its own: closing one that has the store's would close those too.
+  const consumerOf = () => postgreSQLEventStoreConsumer<EntryBooked>({ connectionString: url, pulling })
   const view = async (keys: 100 | 1_000, count: number) => {
     const collectionName = `books_${idOf().replaceAll("-", "")}`
     const projection = pongoMultiStreamProjection<Book, EntryBooked>({
@@ -76,7 +82,7 @@ const onPostgres = async ({ url }: Setting): Promise<Readings> => {
       initialState: () => ({ ...initial, channel: "" }),
       evolve: (before: Book, { data }: EntryBooked) => ({ ...before, ...evolve(before, data), channel: data.channel })
     })
-    const consumer = store.consumer<EntryBooked>({ pulling })
+    const consumer = consumerOf()
     consumer.projector({ processorId: idOf(), projection, stopAfter: upTo(count) })
     await consumer.start()
     return async (): Promise<Made> => {
@@ -87,7 +93,7 @@ const onPostgres = async ({ url }: Setting): Promise<Readings> => {
   }
   const sum = async (count: number) => {
     const { eachMessage, look } = fold()
-    const consumer = store.consumer({ pulling })
+    const consumer = consumerOf()
     consumer.reactor({ processorId: idOf(), eachMessage, stopAfter: upTo(count) })
     await consumer.start()
     return async () => {
@@ -99,7 +105,7 @@ const onPostgres = async ({ url }: Setting): Promise<Readings> => {
     ...writing(store),
     catchUp: (making, count) => making.target === "fold" ? sum(count) : view(making.keys, count),
     watch: async (onApplied) => {
-      const consumer = store.consumer<EntryBooked>({ pulling })
+      const consumer = consumerOf()
       consumer.reactor({ processorId: idOf(), eachMessage: ({ data }) => onApplied(data.reference) })
       void consumer.start()
       return () => consumer.close()
