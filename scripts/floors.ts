@@ -40,13 +40,30 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
+    modules: [
+      "EventStore",
+      "SnapshotStore",
+      "CheckpointStore",
+      "ViewStore",
+      "Lease",
+      "DeadLetters",
+      "ProjectionHost",
+      "Projections",
+      "AggregateHost"
+    ],
     packages: ["effect"]
   },
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate", "internal/viewDocuments", "internal/viewReads", "Projection"],
+    modules: [
+      "internal/clients",
+      "internal/types",
+      "Aggregate",
+      "internal/viewDocuments",
+      "internal/viewReads",
+      "Projection"
+    ],
     packages: ["effect"]
   },
   {
@@ -89,6 +106,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/drain",
       "internal/seal",
       "internal/execute",
+      "internal/consistent",
       "internal/reads",
       "AggregateRuntime",
       "Repository",
@@ -99,6 +117,8 @@ const rooms: ReadonlyArray<Room> = [
       "internal/documentCache",
       "internal/viewApplier",
       "internal/foldApplier",
+      "internal/sqlApplier",
+      "internal/effectApplier",
       "internal/attention",
       "internal/readerNames",
       "internal/liveVersions",
@@ -113,6 +133,11 @@ const rooms: ReadonlyArray<Room> = [
       "internal/listeners",
       "internal/running",
       "internal/waits",
+      "internal/holding",
+      "internal/handBack",
+      "internal/stepping",
+      "internal/upkeep",
+      "internal/reports",
       "ProjectionRunner"
     ],
     packages: ["effect", "node:crypto"]

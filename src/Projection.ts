@@ -8,7 +8,6 @@
 import { Context, Effect, Layer } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
-import * as Documents from "./internal/viewDocuments.ts"
 import {
   type EffectSource,
   type Folds,
@@ -19,6 +18,7 @@ import {
   untyped,
   type Views
 } from "./internal/types.ts"
+import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewReads from "./internal/viewReads.ts"
 import {
   type Definition,
@@ -57,7 +57,9 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
    * How documents of older versions are read as today's, for as long as this version catches up. Those of a version that
    * is not named are read by today's schema.
    */
-  readonly was?: (was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>) => ReadonlyArray<
+  readonly was?: (
+    was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
+  ) => ReadonlyArray<
     Earlier<D["Type"]>
   >
 }
@@ -162,7 +164,9 @@ const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
     was.findIndex((other) => other.version === version) !== index
   )
   if (wrong === undefined) return
-  throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`)
+  throw new RangeError(
+    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
+  )
 }
 
 // ── Folds

@@ -84,6 +84,24 @@ export class ProjectionBehind extends Schema.TaggedError<ProjectionBehind>()("Pr
   }
 }
 
+/**
+ * The command was carried out, and a projection that it was to be shown by had not come so far: `position` is that of its
+ * last event, `reached` where the projection was. `problem` says whether it is worth waiting for.
+ */
+export class ViewsBehind extends Schema.TaggedError<ViewsBehind>()("ViewsBehind", {
+  aggregate: Schema.String,
+  id: Schema.String,
+  projection: Schema.String,
+  position: Schema.BigInt,
+  reached: Schema.BigInt,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `A command for ${this.aggregate} ${this.id} was carried out, but "${this.projection}" is at ${this.reached}, ` +
+      `not yet at ${this.position}: ${this.problem}`
+  }
+}
+
 /** Whoever listens was too slow: from here on changes were missed. Read the view, and listen anew. */
 export class ChangesMissed extends Schema.TaggedError<ChangesMissed>()("ChangesMissed", {
   projection: Schema.String,

@@ -10,14 +10,23 @@ import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
+import * as HandBack from "./internal/handBack.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
+import * as Reports from "./internal/reports.ts"
 import * as Projecting from "./internal/running.ts"
+import { step } from "./internal/stepping.ts"
 import * as Tenure from "./internal/tenure.ts"
+import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
+import { type WatchedReaders, WatchReaders } from "./internal/work.ts"
 import { Lease } from "./Lease.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
+import { Projections, ProjectionUnknown } from "./Projections.ts"
+
+/** What a runner works with. */
+export type Stores = EventStore | CheckpointStore | DeadLetters | Lease
 
 /** How a runner treats all its projections. */
 export interface Options {
@@ -28,44 +37,104 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
 }
 
-const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
-  const ports: Ports = {
-    events: yield* EventStore,
-    checkpoints: yield* CheckpointStore,
-    letters: yield* DeadLetters,
-    leases: yield* Lease,
-    clock: yield* Clock.Clock,
-    leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
-    holder: SecureRandom.uuidV7Unsafe()
-  }
-  const context = yield* Effect.context<never>()
-  const all = new Map<string, Running>()
+const make = Effect.fnUntraced(
+  function*({ isIdle = false, lease = "10 seconds" }: Options & { readonly isIdle?: boolean }) {
+    const ports: Ports = {
+      events: yield* EventStore,
+      checkpoints: yield* CheckpointStore,
+      letters: yield* DeadLetters,
+      leases: yield* Lease,
+      clock: yield* Clock.Clock,
+      leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
+      holder: SecureRandom.uuidV7Unsafe()
+    }
+    const context = yield* Effect.context<never>()
+    const watchReaders = yield* WatchReaders
+    const all = new Map<string, Running>()
 
-  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*({ definition, settings, target }) {
-    yield* refuse(all, ports, definition, target)
-    const projecting = Projecting.make({ context, definition, ports, settings, target })
-    const { running } = projecting
-    all.set(definition.name, running)
-    const leased = target._tag !== "Fold"
-    const serve = (reader: Reader) => Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
-    const close = Effect.sync(() => {
-      running.telemetry.close()
-      all.delete(definition.name)
+    const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
+      const { definition, target } = projection
+      yield* refuse(all, ports, definition, target)
+      const projecting = Projecting.make({ ...projection, context, ports })
+      const { running } = projecting
+      all.set(definition.name, running)
+      watchReaders(watched(running, () => all.get(definition.name) !== running))
+      const leased = target._tag !== "Fold"
+      const serve = (reader: Reader) =>
+        Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
+      const close = Effect.sync(() => {
+        running.telemetry.close()
+        all.delete(definition.name)
+      })
+      yield* Effect.acquireRelease(
+        Effect.forEach(isIdle ? [] : running.readers, serve),
+        (fibers) => Effect.ensuring(drain(running, fibers), close)
+      )
+      return hosted(projecting)
     })
-    yield* Effect.acquireRelease(
-      Effect.forEach(running.readers, serve),
-      (fibers) => Effect.ensuring(drain(running, fibers), close)
+    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
+      until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+    return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
+      Context.add(Projections, operations(all, ports, awaited))
     )
-    return hosted(projecting)
-  })
-  return Context.make(
-    ProjectionHost,
-    ProjectionHost.of({
-      register,
-      await: (definition, position, { deadline }) =>
-        until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+  }
+)
+
+/** What may be asked of the projections that are run here. */
+const operations = (
+  all: ReadonlyMap<string, Running>,
+  { letters }: Ports,
+  awaited: ProjectionHost["Service"]["await"]
+): Projections["Service"] => {
+  const known = (name: string) =>
+    Effect.suspend(() => {
+      const running = all.get(name)
+      return running === undefined
+        ? Effect.fail(new ProjectionUnknown({ projection: name, known: [...all.keys()].toSorted() }))
+        : Effect.succeed(running)
     })
-  )
+  const of = <A, E>(name: string, act: (running: Running) => Effect.Effect<A, E>) => Effect.flatMap(known(name), act)
+  return Projections.of({
+    status: (name) =>
+      name === undefined
+        ? Effect.forEach([...all.values()].toSorted(byName), Reports.report)
+        : of(name, (running) => Effect.map(Reports.report(running), (report) => [report])),
+    await: (name, position, options) => of(name, ({ definition }) => awaited(definition, position, options)),
+    pause: (name, { reason } = {}) => of(name, (running) => Upkeep.pause(running, reason)),
+    resume: (name) => of(name, Upkeep.resume),
+    reset: (name) => of(name, Upkeep.reset),
+    accept: (name) => of(name, Upkeep.accept),
+    step: (name) => of(name, step),
+    deadLetters: (name, options) => of(name, (running) => HandBack.list(running, options)),
+    parked: (name) =>
+      of(
+        name,
+        ({ readers }) =>
+          Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
+            all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))
+      ),
+    retry: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "retry")),
+    discard: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "discard")),
+    rollback: (name, to, { deadline }) => of(name, (running) => Upkeep.rollback(running, to, deadline)),
+    unpin: (name) => of(name, Upkeep.unpin),
+    drop: (name, version) => of(name, (running) => Upkeep.drop(running, version))
+  })
+}
+
+const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
+
+/** What a test waits for. */
+const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
+  underWay: Effect.map(
+    Effect.orElseSucceed(ports.events.head, () => 0n),
+    (head) =>
+      readers.filter(({ busy, position, state }) =>
+        state === "retrying" || (state === "running" && (busy || position < head))
+      ).length
+  ),
+  changed: (after) => Attention.after(progress, after),
+  changes: () => progress.calls,
+  isClosed
 })
 
 /** The span under which a Layer is built has ended long before events come. */
@@ -116,12 +185,16 @@ const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Ef
  * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
  * is finished, and the rest is left to the next one.
  */
-export const layerWith = (
-  options: Options
-): Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> =>
+export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projections, never, Stores> =>
   Layer.effectContext(make(options))
 
 /** A runner with what is usual. */
-export const layer: Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> = layerWith(
-  {}
+export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})
+
+/**
+ * A runner that runs nothing: for tools that look after projections which workers run elsewhere, or nobody does. What is
+ * done by hand is done in the store.
+ */
+export const layerIdle: Layer.Layer<ProjectionHost | Projections, never, Stores> = Layer.effectContext(
+  make({ isIdle: true })
 )

@@ -11,7 +11,8 @@ const statusOf = (activity: string): string => {
 }
 
 /** The whole number that an amount is in its last decimal, of which it may have 20. */
-export const units = (amount: string): bigint => BigInt(amount.replace(/^\d+$/, "$&.").replace(/\.(.*)/, (_, part) => part.padEnd(20, "0")))
+export const units = (amount: string): bigint =>
+  BigInt(amount.replace(/^\d+$/, "$&.").replace(/\.(.*)/, (_, part) => part.padEnd(20, "0")))
 
 export const totals = (log: string) => {
   const declarations: Record<string, { status: string; number: string; budget: string; amount: string }> = {}
@@ -20,11 +21,17 @@ export const totals = (log: string) => {
     if (reason !== undefined) continue
     const { activity, Amount, BudgetNumber, case: name, DeclarationNumber } = line
     const isClaim = / (SAVED|SUBMITTED) /.test(activity!)
-    const claim = isClaim ? { number: DeclarationNumber!, budget: BudgetNumber!, amount: Amount! } : declarations[name!]!
+    const claim = isClaim
+      ? { number: DeclarationNumber!, budget: BudgetNumber!, amount: Amount! }
+      : declarations[name!]!
     declarations[name!] = { ...claim, status: statusOf(activity!) }
     const total = budgets[claim.budget] ?? { submissions: 0, submitted: 0n, payments: 0, paid: 0n }
     if (activity!.includes(" SUBMITTED ")) {
-      budgets[claim.budget] = { ...total, submissions: total.submissions + 1, submitted: total.submitted + units(claim.amount) }
+      budgets[claim.budget] = {
+        ...total,
+        submissions: total.submissions + 1,
+        submitted: total.submitted + units(claim.amount)
+      }
     } else if (activity === "Payment Handled") {
       budgets[claim.budget] = { ...total, payments: total.payments + 1, paid: total.paid + units(claim.amount) }
     }

@@ -93,7 +93,9 @@ it.effect("after a whole file, both tell what a script tells that knows the rule
     yield* Run.run(app, yield* CommandFile.open(path), options, status)
     yield* caughtUp
 
-    const good = readFileSync(path, "utf8").split("\n").filter((line, index) => line.trim() !== "" && !bad.has(index + 1))
+    const good = readFileSync(path, "utf8").split("\n").filter((line, index) =>
+      line.trim() !== "" && !bad.has(index + 1)
+    )
     const expected = totals(good.join("\n"))
     const declarations = yield* (yield* DeclarationsByStatus).list({ limit: 1_000 })
     assert.deepStrictEqual(

@@ -36,7 +36,10 @@ export const history = Effect.fnUntraced(function*(user: string, { limit = 50 }:
 
 /** What an event changed. */
 export const entriesOf = (
-  { event: { changes, reason }, recordedAt, version }: Pick<Recorded<SettingsEvent>, "event" | "recordedAt" | "version">,
+  { event: { changes, reason }, recordedAt, version }: Pick<
+    Recorded<SettingsEvent>,
+    "event" | "recordedAt" | "version"
+  >,
   before: Choices,
   after: Choices
 ): ReadonlyArray<Entry> => {

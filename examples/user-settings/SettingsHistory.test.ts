@@ -60,11 +60,16 @@ it.effect("keeps the newest twenty changes of a user, whatever a user does", () 
   Effect.gen(function*() {
     const user = (yield* UserSettings).of("ada")
     for (const number of Array.range(1, 30)) {
-      yield* user.update({ changes: { editor: { fontSize: 8 + number % 25 }, custom: { large: "x".repeat(100_000 + number) } } })
+      yield* user.update({
+        changes: { editor: { fontSize: 8 + number % 25 }, custom: { large: "x".repeat(100_000 + number) } }
+      })
     }
     yield* caughtUp
     const newest = (yield* (yield* SettingsHistory).get("ada"))?.newest ?? []
-    assert.deepStrictEqual(newest.map(({ version }) => version), Array.range(21, 30).toReversed().flatMap((n) => [n, n]))
+    assert.deepStrictEqual(
+      newest.map(({ version }) => version),
+      Array.range(21, 30).toReversed().flatMap((n) => [n, n])
+    )
   }).pipe(Effect.provide(Live)))
 
 it.effect.prop(

@@ -56,7 +56,10 @@ export const SettingsHistoryLive = SettingsHistory.toLayer((on) => [
   })
 ])
 
-const shown = ({ at, field, newValue, oldValue, reason, version }: Entry, by: string | undefined): typeof Change.Type => ({
+const shown = (
+  { at, field, newValue, oldValue, reason, version }: Entry,
+  by: string | undefined
+): typeof Change.Type => ({
   version,
   at,
   field,

@@ -34,28 +34,20 @@ export const load = Effect.fnUntraced(function*(file: string): Effect.fn.Return<
 /** The aggregates of an app, compiled as a runtime would, without running them. */
 export const plans = Effect.fnUntraced(
   function*(app: App<unknown>): Effect.fn.Return<ReadonlyArray<Plan.Plan>, UnusableApp> {
-    const found: Array<Registered> = []
-    yield* Effect.scoped(Layer.build(aggregates(app, (aggregate) => found.push(aggregate))))
+    const found: Array<{ readonly definition: Definition; readonly behavior: Behavior }> = []
+    const host = AggregateHost.of({
+      register: (aggregate) => {
+        found.push(aggregate)
+        return Effect.succeed(notRunning)
+      }
+    })
+    yield* Effect.scoped(Layer.build(Layer.provide(app.aggregates, Layer.succeed(AggregateHost, host))))
     return yield* Effect.try({
       try: () => compile(found),
       catch: (cause) => new UnusableApp({ problem: `The app ${app.name} cannot run: ${describe(cause)}` })
     })
   }
 )
-
-interface Registered {
-  readonly definition: Definition
-  readonly behavior: Behavior
-}
-
-/** The aggregates of an app, on a host that runs none of them. */
-export const aggregates = <Services>(app: App<Services>, found: (aggregate: Registered) => void): Layer.Layer<Services> => {
-  const register = (aggregate: Registered) => {
-    found(aggregate)
-    return Effect.succeed(notRunning)
-  }
-  return Layer.provide(app.aggregates, Layer.succeed(AggregateHost, AggregateHost.of({ register })))
-}
 
 /** A Layer of the app that sends commands while it is built is answered so. */
 const here = Effect.die(new Error("The aggregates of this app are looked at, not run."))
@@ -67,7 +59,9 @@ const notRunning: Hosted = {
   exists: () => here
 }
 
-const compile = (aggregates: ReadonlyArray<Registered>): ReadonlyArray<Plan.Plan> => {
+const compile = (
+  aggregates: ReadonlyArray<{ readonly definition: Definition; readonly behavior: Behavior }>
+): ReadonlyArray<Plan.Plan> => {
   const compiled: Array<Plan.Plan> = []
   for (const { behavior, definition } of aggregates) {
     const plan = Plan.make(definition, behavior)

@@ -8,8 +8,8 @@ import { EventStore, type StoreUnavailable } from "../EventStore.ts"
 import { compile } from "../internal/codec.ts"
 import type { Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
+import type { AnyViews } from "./AppProjections.ts"
 import { find, type Kept, type ProjectionUnknown } from "./ProjectionFlags.ts"
-import type { AnyViews } from "./Projections.ts"
 
 /** It cannot be asked; `problem` says why. */
 export class NoView extends Data.TaggedError("NoView")<{ readonly problem: string }> {
@@ -35,12 +35,17 @@ export interface OpenedView {
 export const open = Effect.fnUntraced(function*(
   kept: Kept,
   name: string
-): Effect.fn.Return<OpenedView, ProjectionUnknown | NoView | StoreUnavailable, ViewStore | CheckpointStore | EventStore> {
+): Effect.fn.Return<
+  OpenedView,
+  ProjectionUnknown | NoView | StoreUnavailable,
+  ViewStore | CheckpointStore | EventStore
+> {
   const { definition, target } = yield* find(kept, name)
   if (target._tag !== "View") return yield* new NoView({ problem: notAView(name, target) })
   const live = yield* (yield* ViewStore).live(name)
   if (live === undefined) {
-    const problem = `${name} has never been filled on ${kept.place}: start a worker that has it, or \`run\` with --views.`
+    const problem =
+      `${name} has never been filled on ${kept.place}: start a worker that has it, or \`run\` with --projections.`
     return yield* new NoView({ problem })
   }
   const version = Math.min(live.version, definition.version)
@@ -49,7 +54,7 @@ export const open = Effect.fnUntraced(function*(
   const codec = compile(target.document)
   return {
     target,
-    documents: kept.projections.views(name),
+    documents: kept.views(name),
     encode: (document) => Result.getOrThrow(codec.encode(document)),
     version,
     position: positions.reduce((least, position) => (position < least ? position : least), positions[0] ?? 0n),
@@ -77,9 +82,9 @@ export const about = ({ head, position, target, version }: OpenedView) => ({
 })
 
 /** What people are told if there are events that it does not have yet. */
-export const behind = ({ head, position, target }: OpenedView): string | undefined => {
+export const behind = ({ head, position }: OpenedView, who: string): string | undefined => {
   if (position >= head) return undefined
   const percent = Math.floor((Number(position) / Number(head)) * 100)
-  return `${target.view.name} has read ${position.toLocaleString("en-US")} of ${head.toLocaleString("en-US")} events ` +
+  return `${who} has read ${position.toLocaleString("en-US")} of ${head.toLocaleString("en-US")} events ` +
     `(${percent} %); \`views status\` tells more.`
 }

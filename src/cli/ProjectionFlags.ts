@@ -6,7 +6,7 @@ import { Flag } from "effect/cli"
 import * as Store from "../Store.ts"
 import type { App } from "./App.ts"
 import * as AppFile from "./AppFile.ts"
-import * as Projections from "./Projections.ts"
+import * as AppProjections from "./AppProjections.ts"
 import * as StoreFlags from "./StoreFlags.ts"
 
 /** Another name was wanted; `problem` tells those that there are. */
@@ -43,11 +43,10 @@ export interface Given extends Store.Given {
 }
 
 /** The projections of an app on a store. */
-export interface Kept {
+export interface Kept extends AppProjections.AppProjections {
   readonly app: string
   /** Where they are kept, for people. */
   readonly place: string
-  readonly projections: Projections.Projections
 }
 
 /** Does something with the projections that are kept in a store. It is opened for that, and closed. */
@@ -56,19 +55,27 @@ export const onKept = <A, E, R>(given: Given, work: (kept: Kept) => Effect.Effec
     const app = yield* given.app
     const choice = yield* StoreFlags.chooseKept(given, app.name)
     const working = Effect.gen(function*() {
-      const projections = yield* Projections.of(app)
-      return yield* work({ app: app.name, place: Store.placeOf(choice), projections })
+      return yield* work({ app: app.name, place: Store.placeOf(choice), ...yield* AppProjections.of(app) })
     })
     return yield* Effect.provide(Effect.scoped(working), Store.layer(choice))
   })
 
+/** The projection of a name, if anything is kept of it that could be seen to from here. */
+export const findKept = (kept: Kept, name: string): Effect.Effect<AppProjections.Projection, ProjectionUnknown> =>
+  Effect.flatMap(find(kept, name), (projection) =>
+    projection.definition.kind === "fold"
+      ? new ProjectionUnknown({
+        problem: `"${name}" is a fold, in the memory of each worker: only a program there can see to it.`
+      })
+      : Effect.succeed(projection))
+
 /** The projection of a name. */
-export const find = ({ app, projections }: Kept, name: string): Effect.Effect<Projections.Projection, ProjectionUnknown> => {
-  const found = projections.all.find(({ definition }) => definition.name === name)
-  return found === undefined ? new ProjectionUnknown({ problem: unknown(app, name, projections.all) }) : Effect.succeed(found)
+export const find = ({ all, app }: Kept, name: string): Effect.Effect<AppProjections.Projection, ProjectionUnknown> => {
+  const found = all.find(({ definition }) => definition.name === name)
+  return found === undefined ? new ProjectionUnknown({ problem: unknown(app, name, all) }) : Effect.succeed(found)
 }
 
-const unknown = (app: string, name: string, all: ReadonlyArray<Projections.Projection>): string =>
+const unknown = (app: string, name: string, all: ReadonlyArray<AppProjections.Projection>): string =>
   all.length === 0
     ? `The app ${app} has no projections: give App.make some as \`projections\`.`
     : `The app ${app} has no projection "${name}". It has: ${all.map(({ definition }) => definition.name).join(", ")}.`

@@ -3,9 +3,9 @@
  * refused with those that it can.
  */
 import { Data, Effect, Option, Result } from "effect"
+import type { PureCodec } from "../Event.ts"
 import { compile } from "../internal/codec.ts"
 import { untyped } from "../internal/types.ts"
-import type { PureCodec } from "../Event.ts"
 import type { Target } from "../ProjectionHost.ts"
 import type { ViewIndex } from "../ViewStore.ts"
 
@@ -54,11 +54,14 @@ const refused = (problem: string) => new QuestionRefused({ problem })
 const equalTo = (view: View, text: string): Result.Result<readonly [string, unknown], QuestionRefused> => {
   const at = text.indexOf("=")
   if (at < 1) return Result.fail(refused(`--where takes FIELD=VALUE, as in --where ${exampleOf(view)}; not "${text}".`))
-  return Result.flatMap(indexOf(view, text.slice(0, at)), (index) =>
-    Result.mapBoth(valueOf(view, index, text.slice(at + 1)), {
-      onFailure: (problem) => refused(`${index.field} cannot be "${text.slice(at + 1)}": ${problem}`),
-      onSuccess: (value) => [index.field, value] as const
-    }))
+  return Result.flatMap(
+    indexOf(view, text.slice(0, at)),
+    (index) =>
+      Result.mapBoth(valueOf(view, index, text.slice(at + 1)), {
+        onFailure: (problem) => refused(`${index.field} cannot be "${text.slice(at + 1)}": ${problem}`),
+        onSuccess: (value) => [index.field, value] as const
+      })
+  )
 }
 
 const exampleOf = ({ view: { indexes } }: View): string => `${indexes[0]?.field ?? "FIELD"}=VALUE`

@@ -3,6 +3,8 @@
  */
 import { Command } from "effect/cli"
 import type { App } from "./App.ts"
+import * as ViewsLetters from "./ViewsLetters.ts"
+import * as ViewsOperate from "./ViewsOperate.ts"
 import * as ViewsRead from "./ViewsRead.ts"
 import * as ViewsStatus from "./ViewsStatus.ts"
 
@@ -13,6 +15,17 @@ export const make = (usual?: App<any>) =>
     Command.withSubcommands([
       ViewsRead.get(usual),
       ViewsRead.list(usual),
-      ViewsStatus.command(usual)
+      ViewsStatus.command(usual),
+      ViewsOperate.pause(usual),
+      ViewsOperate.resume(usual),
+      ViewsLetters.letters(usual),
+      ViewsLetters.retry(usual),
+      ViewsLetters.discard(usual),
+      ViewsLetters.step(usual),
+      ViewsOperate.rollback(usual),
+      ViewsOperate.unpin(usual),
+      ViewsOperate.reset(usual),
+      ViewsOperate.drop(usual),
+      ViewsOperate.accept(usual)
     ])
   )

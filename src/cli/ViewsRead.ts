@@ -19,7 +19,10 @@ class NotShown extends Data.TaggedError("NotShown")<{ readonly problem: string }
   }
 }
 
-const name = Argument.String("view").pipe(Argument.withDescription("The name of the view"), Argument.withMetavar("NAME"))
+const name = Argument.String("view").pipe(
+  Argument.withDescription("The name of the view"),
+  Argument.withMetavar("NAME")
+)
 const tenant = Flag.String("tenant").pipe(
   Flag.withDescription(`Whose documents; those of "${defaultTenant}" unless given`),
   Flag.withMetavar("NAME"),
@@ -33,7 +36,10 @@ export const get = (usual: App<unknown> | undefined) =>
     {
       ...ProjectionFlags.make(usual),
       name,
-      key: Argument.String("key").pipe(Argument.withDescription("The key of the document"), Argument.withMetavar("KEY")),
+      key: Argument.String("key").pipe(
+        Argument.withDescription("The key of the document"),
+        Argument.withMetavar("KEY")
+      ),
       tenant
     },
     ({ json, key, name, tenant, ...given }) =>
@@ -42,12 +48,14 @@ export const get = (usual: App<unknown> | undefined) =>
           const view = yield* OpenedView.open(kept, name)
           const document = yield* view.documents.get(key, { tenant })
           if (document === undefined) {
-            const behind = OpenedView.behind(view)
+            const behind = OpenedView.behind(view, "It")
             const problem = `${name} has no document "${key}".`
             return yield* new NotShown({ problem: behind === undefined ? problem : `${problem} ${behind}` })
           }
           const shown = view.encode(document)
-          yield* print(json ? JSON.stringify({ ...OpenedView.about(view), key, document: shown }) : JSON.stringify(shown, null, 2))
+          yield* print(
+            json ? JSON.stringify({ ...OpenedView.about(view), key, document: shown }) : JSON.stringify(shown, null, 2)
+          )
           yield* sayBehind(view)
         }))
   ).pipe(
@@ -59,7 +67,9 @@ export const get = (usual: App<unknown> | undefined) =>
 
 const flags = {
   where: Flag.String("where").pipe(
-    Flag.withDescription("Only documents with this value in an indexed field; null for none. May be given for several fields"),
+    Flag.withDescription(
+      "Only documents with this value in an indexed field; null for none. May be given for several fields"
+    ),
     Flag.withMetavar("FIELD=VALUE"),
     Flag.atLeast(0)
   ),
@@ -68,7 +78,10 @@ const flags = {
     Flag.withMetavar("FIELD"),
     Flag.optional
   ),
-  descending: Flag.Boolean("descending").pipe(Flag.withDescription("That order, from its end"), Flag.withDefault(false)),
+  descending: Flag.Boolean("descending").pipe(
+    Flag.withDescription("That order, from its end"),
+    Flag.withDefault(false)
+  ),
   limit: Flag.Int("limit").pipe(
     Flag.withDescription("How many, 1 to 1,000; 20 unless given"),
     Flag.filter((limit) => limit >= 1 && limit <= 1_000, () => "from 1 to 1,000"),
@@ -94,7 +107,11 @@ export const list = (usual: App<unknown> | undefined) =>
           const question = yield* Question.read(view.target, asked)
           const from = yield* place(view, question, after, tenant)
           const entries = yield* view.documents.list(untyped({ ...question, limit, tenant, after: from }))
-          const documents = entries.map(({ document, key, revision }) => ({ key, revision, document: view.encode(document) }))
+          const documents = entries.map(({ document, key, revision }) => ({
+            key,
+            revision,
+            document: view.encode(document)
+          }))
           if (json) return yield* print(JSON.stringify({ ...OpenedView.about(view), documents }))
           if (documents.length > 0) yield* print(DocumentTable.format(documents, process.stdout.columns))
           yield* say(ending(view, documents, limit))
@@ -130,7 +147,11 @@ const place = Effect.fnUntraced(function*(
   return yield* new NotShown({ problem })
 })
 
-const ending = ({ target }: OpenedView.OpenedView, documents: ReadonlyArray<{ readonly key: string }>, limit: number): string => {
+const ending = (
+  { target }: OpenedView.OpenedView,
+  documents: ReadonlyArray<{ readonly key: string }>,
+  limit: number
+): string => {
   const { name } = target.view
   const last = documents.at(-1)
   if (last === undefined) return `${name} has no such document.`
@@ -144,6 +165,6 @@ const say = (text: string) => StatusLine.make(process.stderr).say(text)
 
 /** What is shown may be of yesterday. */
 const sayBehind = (view: OpenedView.OpenedView) => {
-  const behind = OpenedView.behind(view)
+  const behind = OpenedView.behind(view, view.target.view.name)
   return behind === undefined ? Effect.void : say(behind)
 }

@@ -24,8 +24,8 @@ export const command = (usual: App<unknown> | undefined) =>
       ProjectionFlags.onKept(given, (kept) =>
         Effect.gen(function*() {
           if (Option.isSome(name)) yield* ProjectionFlags.find(kept, name.value)
-          const all = yield* ProjectionStatus.gather(kept.projections.all, Option.getOrUndefined(name))
-          const text = json ? JSON.stringify(all.map(ProjectionStatus.toJson)) : StatusTable.format(all)
+          const all = yield* ProjectionStatus.gather(kept.operations, Option.getOrUndefined(name))
+          const text = json ? ProjectionStatus.toJson(all) : StatusTable.format(all)
           yield* Effect.sync(() => void process.stdout.write(`${text}\n`))
         }))
   ).pipe(

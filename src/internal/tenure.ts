@@ -169,7 +169,9 @@ const watch = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<neve
     if (waiting === undefined || millis < stillMillis) continue
     const head = yield* Effect.exit(Effect.timeout(events.head, "5 seconds"))
     // What could not be asked is not known; the next look may tell.
-    if (reader.waiting !== waiting || (waiting.what === "page" && !(Exit.isSuccess(head) && head.value > reader.position))) continue
+    if (
+      reader.waiting !== waiting || (waiting.what === "page" && !(Exit.isSuccess(head) && head.value > reader.position))
+    ) continue
     return yield* new StoodStill({ projection: reader.id.name, seconds: Math.round(millis / 1_000) })
   }
 })

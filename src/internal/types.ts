@@ -17,15 +17,7 @@ import type * as Command from "../Command.ts"
 import type { Decision } from "../Decision.ts"
 import type { Events, PureCodec, Recorded } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
-import type {
-  Change,
-  ChangesMissed,
-  DocumentUnreadable,
-  FieldPending,
-  Keys,
-  Meta,
-  Source
-} from "../ProjectionHost.ts"
+import type { Change, ChangesMissed, DocumentUnreadable, FieldPending, Keys, Meta, Source } from "../ProjectionHost.ts"
 
 /**
  * Says that an untyped value is what the types promise. It joins the typed face of an aggregate to the host, which
@@ -123,7 +115,11 @@ export interface Aggregates<S, Ev, C extends Command.Any> {
 type Handling<Ev, H> = Extract<Ev, { readonly _tag: keyof H }>
 
 /** Refuses a case for an event that the union has not. */
-type NoOtherEvents<H, Ev extends { readonly _tag: string }> = NoOthers<H, Ev["_tag"], "no event of this union has this tag">
+type NoOtherEvents<H, Ev extends { readonly _tag: string }> = NoOthers<
+  H,
+  Ev["_tag"],
+  "no event of this union has this tag"
+>
 
 /** What becomes of a document, by event: a document, or undefined to delete it. There need not be one before. */
 export type DocumentCases<Doc, Ev extends { readonly _tag: string }> = {

@@ -85,6 +85,13 @@ export const make = (options: Options): Applier => {
       DocumentCache.trim(cache)
     },
     drop,
+    touched: () =>
+      [...touched].filter(isChanged).map(({ committed, document, key, tenant }) => ({
+        tenant,
+        key,
+        before: committed,
+        after: document
+      })),
     isAtomic: false,
     begin: () => {},
     forget: () => {
@@ -155,7 +162,9 @@ const load = Effect.fnUntraced(function*(
       const text = byName.get(`${cached.tenant}\0${cached.key}`)
       const read = text === undefined ? Result.succeed(undefined) : documents.decode(text)
       cached.loaded = true
-      cached.problem = Result.isFailure(read) ? `its document "${cached.key}" cannot be read: ${read.failure}` : undefined
+      cached.problem = Result.isFailure(read)
+        ? `its document "${cached.key}" cannot be read: ${read.failure}`
+        : undefined
       cached.committed = cached.document = Result.isSuccess(read) ? read.success : undefined
     }
   }
@@ -216,11 +225,13 @@ const write = ({ store, view }: Options, changes: ReadonlyArray<DocumentChange>)
     LimitExceeded: ({ message }) => Effect.fail(new Unfit({ error: message }))
   })
 
+const isChanged = ({ committed, document }: DocumentCache.Cached): boolean => document !== committed
+
 const changesOf = (
   touched: ReadonlySet<DocumentCache.Cached>,
   position: Position
 ): ReadonlyArray<Change<unknown>> =>
-  [...touched].filter(({ committed, document }) => document !== committed).map(({ document, key, tenant }) => ({
+  [...touched].filter(isChanged).map(({ document, key, tenant }) => ({
     tenant,
     key,
     document,

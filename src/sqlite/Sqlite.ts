@@ -32,7 +32,8 @@ export type Options = SqliteClient.Options
 
 /**
  * The stores in a file, which is made and brought up to date when the Layer is built. Beside the stores it gives the
- * file's `SqlClient`, for an application that keeps its own tables there.
+ * file's `SqlClient`, for an application that keeps its own tables there; what the stores of readers are asked inside
+ * its transactions is part of them.
  *
  * A commit that was acknowledged survives a crash of the machine (WAL, `synchronous` FULL). A file that another process
  * keeps locked is waited for, 5 seconds at most.

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite"
 import type { Condition, PlannedQuery } from "../internal/documents.ts"
-import type { FieldValue, StoredDocument, ViewDefinition, ViewId, ViewIndex } from "../ViewStore.ts"
+import type { FieldType, FieldValue, StoredDocument, ViewDefinition, ViewId, ViewIndex } from "../ViewStore.ts"
 import { nameOf, prepareWith } from "./SqlitePreparer.ts"
 
 /** The statements of whatever views there are. */
@@ -155,6 +155,9 @@ const conditions = ({ tenant, where }: PlannedQuery): Fragment => ({
 
 const inputOf = (value: Exclude<FieldValue, null>): SQLInputValue => typeof value === "boolean" ? Number(value) : value
 
+/** Where the values of a type begin: what is not null would have to be looked for behind all nulls. */
+const least: Readonly<Record<FieldType, string>> = { text: "''", number: "-9e999", boolean: "0" }
+
 /** A stretch of an index, in its own order. */
 interface Range {
   readonly where: Fragment
@@ -176,7 +179,9 @@ const ranges = ({ after, descending, orderBy }: PlannedQuery): ReadonlyArray<Ran
     where: { text: `${value} IS NULL AND ${where.text}`, values: where.values },
     order: byKey
   })
-  if (after === undefined) return [{ where: { text: `${value} IS NOT NULL`, values: [] }, order }, nulls(behindKey)]
+  if (after === undefined) {
+    return [{ where: { text: `${value} >= ${least[orderBy.type]}`, values: [] }, order }, nulls(behindKey)]
+  }
   if (after.value === null) return [nulls(behindKey)]
   const from = inputOf(after.value)
   return [

@@ -18,14 +18,6 @@ const step = (before: Trace | undefined, id: string, cents: number): Trace => ({
   last: id
 })
 
-/** One document for each account, which is deleted when an event's cents are a multiple of 10, and one for each note. */
-const cases = {
-  MoneyDeposited: (before: Trace | undefined, { cents }: { readonly cents: number }, { id }: Meta) =>
-    cents % 10 === 0 ? undefined : step(before, id, cents),
-  MoneyWithdrawn: (before: Trace | undefined, { cents }: { readonly cents: number }, { id }: Meta) =>
-    cents % 10 === 0 ? undefined : step(before, id, -cents)
-}
-
 export class Traces extends Projection.View<Traces>()("traces", {
   version: 1,
   document: Trace,
@@ -40,12 +32,27 @@ export class NewTraces extends Projection.View<NewTraces>()("traces", {
 
 type Sources = Parameters<typeof Traces.toLayer>[0]
 
-export const sources: Sources = (on) => [
-  on(AccountEvent, cases),
-  on(AccountEvent, { MoneyDeposited: (before, { cents }, { id }) => step(before, id, cents) }, {
-    key: ({ note }) => note === undefined ? undefined : [`note/${note}`, "notes"]
-  })
-]
+/** What a handler may do before it does its work: throw. */
+export type Before = (cents: number, meta: Meta) => void
+
+/**
+ * One document for each account, which is deleted when an event's cents are a multiple of 10, one for each note and one
+ * for all notes.
+ */
+export const sourcesWith = (before: Before): Sources => {
+  const account = (sign: 1 | -1) => (trace: Trace | undefined, { cents }: { readonly cents: number }, meta: Meta) => {
+    before(cents, meta)
+    return cents % 10 === 0 ? undefined : step(trace, meta.id, sign * cents)
+  }
+  return (on) => [
+    on(AccountEvent, { MoneyDeposited: account(1), MoneyWithdrawn: account(-1) }),
+    on(AccountEvent, { MoneyDeposited: (trace, { cents }, { id }) => step(trace, id, cents) }, {
+      key: ({ note }) => note === undefined ? undefined : [`note/${note}`, "notes"]
+    })
+  ]
+}
+
+export const sources: Sources = sourcesWith(() => {})
 
 /** What the documents of the default tenant must be, by key. */
 export const offline = (events: ReadonlyArray<Stored>): ReadonlyMap<string, Trace> => {

@@ -6,12 +6,13 @@ import { assert } from "@effect/vitest"
 import { Context, type Duration, Effect, Exit, Layer, Metric, Scope } from "effect"
 import type { CheckpointId } from "../../src/CheckpointStore.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
-import { DeadLetters } from "../../src/DeadLetters.ts"
+import type { DeadLetters } from "../../src/DeadLetters.ts"
 import * as Event from "../../src/Event.ts"
 import { EventStore, StoreUnavailable } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
+import type { Projections } from "../../src/Projections.ts"
 import { type Fault, passes } from "../../src/testing/Faults.ts"
 import * as FaultyReadSide from "../../src/testing/FaultyReadSide.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
@@ -46,12 +47,16 @@ export const scenario = <A, E>(stores: Stores, run: Effect.Effect<A, E, StoresOf
 
 /** A process that runs projections: it can be killed, at once or at a point of its work. */
 export interface Process<in R> {
-  readonly context: Context.Context<R | ProjectionHost>
+  readonly context: Context.Context<R | ProjectionHost | Projections>
   readonly faults: FaultyReadSide.FaultyReadSide["Service"]
   /** What happens to its calls from now on, unless it is dead; nothing if there is none. */
   readonly trouble: (fault: Fault<StoreUnavailable> | undefined) => Effect.Effect<void>
   /** It is gone: nothing that it does from now on reaches a store, and nobody waits for it. */
   readonly kill: Effect.Effect<void>
+  /** It ends in good order. */
+  readonly stop: Effect.Effect<void>
+  /** What happens to its next call of an operation. */
+  readonly next: (operation: keyof FaultyReadSide.Failures, fault: Fault<StoreUnavailable>) => Effect.Effect<void>
   /** Ends when it has died by itself, at the point that was set. */
   readonly died: Effect.Effect<void>
   /** How many calls it has made. */
@@ -133,6 +138,8 @@ export const start = Effect.fnUntraced(function*<R, E>(
       isDead = true
       return Scope.close(scope, Exit.void)
     }),
+    stop: Scope.close(scope, Exit.void),
+    next: (operation, fault) => Context.get(context, FaultyReadSide.FaultyReadSide).next(operation, fault),
     died: Effect.callback((resume) => {
       if (isDead) return resume(Effect.void)
       deaths.push(() => resume(Effect.void))
@@ -149,8 +156,11 @@ const isBeat = (operation: string): boolean => operation.startsWith("leases.") |
 const recording = (checkpoints: CheckpointStore["Service"], steps: Array<Step>): CheckpointStore["Service"] => ({
   ...checkpoints,
   advance: (step, work) =>
-    Effect.tap(checkpoints.advance(step, work), ({ checkpoint }) =>
-      Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to })))
+    Effect.tap(
+      checkpoints.advance(step, work),
+      ({ checkpoint }) =>
+        Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to }))
+    )
 })
 
 /** Everybody gets every lease. */
@@ -172,20 +182,38 @@ export const caughtUp = Effect.fnUntraced(function*(
 // ── The log
 
 /** Some events of a few accounts, as a seed wants it: some with a note, some that delete a document. */
-export const grow = Effect.fnUntraced(function*(random: Seeded, events: number, accounts = 5) {
+export const grow = Effect.fnUntraced(function*(
+  random: Seeded,
+  events: number,
+  /** Whether streams of two categories have the same ids, so that they share documents. */
+  { shared = true } = {}
+) {
   const store = yield* EventStore
   for (let left = events; left > 0;) {
     const count = 1 + random.below(Math.min(4, left))
     left -= count
-    const stream = { tenant: Event.defaultTenant, category: random.below(8) === 0 ? "Other" : "Account", id: `a-${random.below(accounts)}` }
-    const [status] = yield* store.append([[{
-      stream,
-      expected: "any",
-      events: Array.from({ length: count }, () => eventOf(random)),
-      receipts: []
-    }]])
-    assert.strictEqual(status!._tag, "Committed")
+    const category = shared && random.below(8) === 0 ? "Other" : "Account"
+    const id = `a-${random.below(5)}`
+    yield* write(
+      store,
+      { tenant: Event.defaultTenant, category, id },
+      Array.from({ length: count }, () => eventOf(random))
+    )
   }
+})
+
+/** Events of one account. */
+export const append = Effect.fnUntraced(function*(id: string, ...events: ReadonlyArray<Event.New>) {
+  yield* write(yield* EventStore, { tenant: Event.defaultTenant, category: "Account", id }, events)
+})
+
+const write = Effect.fnUntraced(function*(
+  store: EventStore["Service"],
+  stream: Event.StreamId,
+  events: ReadonlyArray<Event.New>
+) {
+  const [status] = yield* store.append([[{ stream, expected: "any", events, receipts: [] }]])
+  assert.strictEqual(status!._tag, "Committed")
 })
 
 const eventOf = (random: Seeded): Event.New => {
@@ -193,7 +221,10 @@ const eventOf = (random: Seeded): Event.New => {
   if (random.below(5) === 0) return newEvent({ type: "SomethingElse", data: {} })
   return random.below(3) === 0
     ? newEvent({ type: "MoneyWithdrawn", data: { cents } })
-    : newEvent({ type: "MoneyDeposited", data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents } })
+    : newEvent({
+      type: "MoneyDeposited",
+      data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents }
+    })
 }
 
 /** All events of the log. */
@@ -234,7 +265,10 @@ export const assertOneChain = (name: string, processes: ReadonlyArray<Pick<Proce
       const before = inOrder[index - 1]
       if (before === undefined) return
       // A step whose reply was lost was made by nobody whom we could ask; it may be missing here, never doubled.
-      assert.isTrue(before.revision < step.revision && before.revision <= step.from, `${name}: two steps at once in ${id}`)
+      assert.isTrue(
+        before.revision < step.revision && before.revision <= step.from,
+        `${name}: two steps at once in ${id}`
+      )
       assert.isTrue(before.to <= step.to, `${name}: a step backwards in ${id}`)
     })
   }
