@@ -182,13 +182,57 @@ const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Ef
   )
 
 /**
- * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
- * is finished, and the rest is left to the next one.
+ * A runner with options: provide it to the Layers of projections, and a store to it. When its scope closes, what is being
+ * worked off is finished, and the rest is left to the next one.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Projection.View<Bells>()("bells", {
+ *   version: 1,
+ *   document: Schema.Struct({ rings: Schema.Int })
+ * }) {}
+ * const BellsLive = Bells.toLayer((on) => [
+ *   on(BellEvent, { BellRung: (bell) => ({ rings: (bell?.rings ?? 0) + 1 }) })
+ * ])
+ *
+ * // Whoever crashes keeps the next one waiting for 2 seconds at most.
+ * const Live = BellsLive.pipe(Layer.provide(ProjectionRunner.layerWith({ lease: "2 seconds" })), Layer.provide(Memory.layer))
+ * const count = Effect.flatMap(Bells, (bells) => bells.count())
+ * await Effect.runPromise(Effect.provide(count, Live)) // => 0
+ * ```
  */
 export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projections, never, Stores> =>
   Layer.effectContext(make(options))
 
-/** A runner with what is usual. */
+/**
+ * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off is
+ * finished, and the rest is left to the next one.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ * import { Projections } from "varve/Projections"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Rings extends Projection.Fold<Rings, number>()("rings") {}
+ * const RingsLive = Rings.toLayer({ initial: () => 0, sources: (on) => [on(BellEvent, { BellRung: (sum) => sum + 1 })] })
+ *
+ * const Live = RingsLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * const names = Effect.flatMap(Projections, ({ status }) => Effect.map(status(), (all) => all.map(({ name }) => name)))
+ * await Effect.runPromise(Effect.provide(names, Live)) // => ["rings"]
+ * ```
+ */
 export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})
 
 /**

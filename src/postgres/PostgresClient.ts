@@ -87,7 +87,8 @@ const schemaPattern = /^[a-z_][a-z0-9_]{0,39}$/
  * `StoreUnavailable`: the schema's name or the URL is not one.
  */
 const make = Effect.fnUntraced(function*(
-  options: Options
+  options: Options,
+  session: Session
 ): Effect.fn.Return<PostgresClient["Service"], StoreUnavailable, Scope.Scope | Reactivity.Reactivity> {
   const { behindPooler = false, readConnections = 4, schema = "varve" } = options
   if (!schemaPattern.test(schema)) {
@@ -95,8 +96,13 @@ const make = Effect.fnUntraced(function*(
   }
   // The driver would say the whole of it in its span, with the password.
   if (!URL.canParse(textOf(options.url))) return yield* unavailable("open", "its URL is not one")
-  const writing = yield* pool({ ...configOf(options, writerGuards), maxConnections: 1, multiplex: true })
-  const reading = yield* pool({ ...configOf(options, readerGuards), maxConnections: readConnections, multiplex: true })
+  const writing = yield* pool({
+    ...configOf(options, { ...writerGuards, ...session }),
+    maxConnections: 1,
+    multiplex: true
+  })
+  const reader = configOf(options, { ...readerGuards, ...session })
+  const reading = yield* pool({ ...reader, maxConnections: readConnections, multiplex: true })
   const read: Run = (statement, parameters) =>
     Effect.mapError(
       run(reading, statement, parameters, "30 seconds"),
@@ -106,7 +112,7 @@ const make = Effect.fnUntraced(function*(
     schema,
     write: (statement, parameters) => Effect.mapError(run(writing, statement, parameters, "15 seconds"), toFailed),
     read,
-    ...yield* transacting(options, read),
+    ...yield* transacting(options, session, read),
     listen: behindPooler
       ? undefined
       : inRealTime(
@@ -116,12 +122,13 @@ const make = Effect.fnUntraced(function*(
 })
 
 /** What may be part of a transaction. */
-const transacting = Effect.fnUntraced(function*(options: Options, read: Run) {
+const transacting = Effect.fnUntraced(function*(options: Options, session: Session, read: Run) {
   const { readConnections = 4 } = options
   const client = (config: PgClient.PgPoolConfig) =>
     Effect.mapError(inRealTime(PgClient.make(config)), toUnavailable("open"))
-  const ofApplication = yield* client(configOf(options, {}))
-  const ofStores = yield* client({ ...configOf(options, readerGuards), maxConnections: readConnections })
+  const ofApplication = yield* client(configOf(options, session))
+  const guarded = configOf(options, { ...readerGuards, ...session })
+  const ofStores = yield* client({ ...guarded, maxConnections: readConnections })
   const sql = Object.assign(ofApplication, { withTransaction: PostgresTransactions.make(ofApplication, ofStores) })
 
   const within = Effect.map(Effect.serviceOption(sql.transactionService), Option.map(([connection]) => connection))
@@ -176,9 +183,12 @@ const asOutside =
     )
   }
 
+/** Settings that each session begins with, which a pooler does not pass on. */
+export type Session = Readonly<Record<string, string>>
+
 /** The client as a Layer. */
-export const layer = (options: Options): Layer.Layer<PostgresClient, StoreUnavailable> =>
-  Layer.effect(PostgresClient, make(options)).pipe(Layer.provide(Reactivity.layer))
+export const layer = (options: Options, session: Session = {}): Layer.Layer<PostgresClient, StoreUnavailable> =>
+  Layer.effect(PostgresClient, make(options, session)).pipe(Layer.provide(Reactivity.layer))
 
 /**
  * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. And since

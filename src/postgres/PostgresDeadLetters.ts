@@ -51,17 +51,23 @@ export const make = (
     park: (parked) =>
       Effect.suspend(() => {
         assertParked(parked)
-        return Effect.asVoid(change(statements.park, parkedKey(parked)))
+        const { fromPosition, stream } = parked
+        const rest = [...Rows.key(stream), Rows.position(fromPosition)]
+        return Effect.asVoid(change(statements.park, [...parkedKey(parked), ...rest]))
       }),
     parked: (reader) =>
       Effect.map(look(statements.parked, readerKey(reader)), (rows) => rows.map((row) => parkedStream(reader, row))),
-    unpark: (parked) => Effect.map(change(statements.unpark, parkedKey(parked)), ({ length }) => length > 0)
+    unpark: (parked) =>
+      Effect.map(
+        change(statements.unpark, [...parkedKey(parked), Rows.position(parked.fromPosition)]),
+        ({ length }) => length > 0
+      )
   })
 
 const readerKey = ({ name, version }: ReaderId) => [Rows.name(name), Rows.number(version)] as const
 
-const parkedKey = ({ fromPosition, reader, stream }: Pick<ParkedStream, "reader" | "stream" | "fromPosition">) =>
-  [...readerKey(reader), ...Rows.key(stream), Rows.position(fromPosition)] as const
+const parkedKey = ({ reader, stream }: Pick<ParkedStream, "reader" | "stream">) =>
+  [...readerKey(reader), Rows.streamKey(stream)] as const
 
 /** Who names no reader is behind all of that position. */
 const behind = (

@@ -92,7 +92,7 @@ const makeAppend = (
 ): EventStore["Service"]["append"] =>
 (group) =>
   Effect.suspend(() => {
-    const refused = refusals(group)
+    const refused = refusals(group).map((status, index) => status ?? Appends.refuseNames(group[index]!))
     const admitted = group.filter((_, index) => refused[index] === undefined)
     if (admitted.length === 0) return Effect.succeed(refused.map((status) => status!))
     const encoded = Appends.encode(admitted)

@@ -62,8 +62,9 @@ const log = (schema: string) =>
   })
 
 /**
- * Readers of the log. A checkpoint that was removed stays as a row: its revisions go on where they were. Each version of
- * a view has a table of its own besides, made when it is prepared.
+ * Readers of the log. A checkpoint that was removed stays as a row: its revisions go on where they were. A parked stream
+ * is found by a hash of its names, which may together be longer than an index can hold. Each version of a view has a
+ * table of its own besides, made when it is prepared.
  */
 const readers = (schema: string) =>
   Effect.gen(function*() {
@@ -107,12 +108,13 @@ const readers = (schema: string) =>
     yield* run(`CREATE TABLE ${s}.parked (
       reader_name text COLLATE "C" NOT NULL,
       reader_version int NOT NULL,
+      stream_key uuid NOT NULL,
       tenant text COLLATE "C" NOT NULL,
       category text COLLATE "C" NOT NULL,
       stream_id text COLLATE "C" NOT NULL,
       from_position bigint NOT NULL,
       since timestamptz NOT NULL,
-      PRIMARY KEY (reader_name, reader_version, tenant, category, stream_id)
+      PRIMARY KEY (reader_name, reader_version, stream_key)
     )`)
     yield* run(`CREATE INDEX parked_from ON ${s}.parked (reader_name, reader_version, from_position)`)
     yield* run(`CREATE TABLE ${s}.live_views (
@@ -127,7 +129,7 @@ const readers = (schema: string) =>
       timeline text,
       mark xid8 NOT NULL
     )`)
-    for (const text of PostgresEpoch.functions(schema)) yield* run(text)
+    for (const text of [...PostgresFunctions.fields(schema), ...PostgresEpoch.functions(schema)]) yield* run(text)
     yield* run(PostgresEpoch.begin(schema))
   })
 
@@ -138,12 +140,21 @@ const transactions = (schema: string) =>
     for (const text of PostgresFunctions.staged(schema)) yield* sql.unsafe(text).unprepared
   })
 
+/** Roles that read one tenant at a time; see `PostgresTenants`. */
+const tenants = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.unsafe(`CREATE TABLE "${schema}".tenant_readers (role text COLLATE "C" PRIMARY KEY)`).unprepared
+    for (const text of PostgresFunctions.ofTenants(schema)) yield* sql.unsafe(text).unprepared
+  })
+
 const migrations = (schema: string) => ({
   "0001_log": log(schema),
   "0002_readers": readers(schema),
-  "0003_transactions": transactions(schema)
+  "0003_transactions": transactions(schema),
+  "0004_tenants": tenants(schema)
 })
-const newest = 3
+const newest = 4
 const tableOf = (schema: string) => `${schema}.migrations`
 
 /** Where a schema stands. */

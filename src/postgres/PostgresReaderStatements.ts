@@ -86,17 +86,15 @@ DELETE FROM ${s}.dead_letters l WHERE ${reader}`
   }
 }
 
-const parking = (s: string) => {
-  const stream = `p.reader_name = $1 AND p.reader_version = $2 AND p.tenant = $3 AND p.category = $4
-  AND p.stream_id = $5`
-  return {
-    park: `INSERT INTO ${s}.parked (reader_name, reader_version, tenant, category, stream_id, from_position, since)
-VALUES ($1, $2, $3, $4, $5, $6, ${s}.clock_v1()) ON CONFLICT DO NOTHING`,
-    parked: `SELECT p.tenant, p.category, p.stream_id, p.from_position, p.since FROM ${s}.parked p
+const parking = (s: string) => ({
+  park: `INSERT INTO ${s}.parked
+  (reader_name, reader_version, stream_key, tenant, category, stream_id, from_position, since)
+VALUES ($1, $2, $3, $4, $5, $6, $7, ${s}.clock_v1()) ON CONFLICT DO NOTHING`,
+  parked: `SELECT p.tenant, p.category, p.stream_id, p.from_position, p.since FROM ${s}.parked p
 WHERE p.reader_name = $1 AND p.reader_version = $2 ORDER BY p.from_position`,
-    unpark: `DELETE FROM ${s}.parked p WHERE ${stream} AND p.from_position = $6 RETURNING 1`
-  }
-}
+  unpark: `DELETE FROM ${s}.parked p
+WHERE p.reader_name = $1 AND p.reader_version = $2 AND p.stream_key = $3 AND p.from_position = $4 RETURNING 1`
+})
 
 const live = (s: string) => ({
   live: `SELECT v.version, v.pinned FROM ${s}.live_views v WHERE v.name = $1`,

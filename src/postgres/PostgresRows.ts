@@ -78,9 +78,17 @@ export const receiptKeyOf = ({ category, id, tenant }: StreamId, commandId: stri
   // No name that is admitted holds a NUL, so this is one text for one command.
   const digest = hash("sha256", `${tenant}\0${category}\0${id}\0${commandId}`)
   const [, high = "", low = ""] = timeOrdered.exec(commandId) ?? []
-  const hex = `${high}${low}${digest}`
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return uuidOf(`${high}${low}${digest}`)
 }
+
+const uuidOf = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+
+/** A stream to look for by a hash of its names. */
+export const streamKey = ({ category, id, tenant }: StreamId): PgTypes.Parameter =>
+  PgTypes.uuid(
+    [tenant, category, id].every(isName) ? uuidOf(hash("sha256", `${tenant}\0${category}\0${id}`)) : null
+  )
 
 /** A receipt to look for. */
 export const receiptKey = (stream: StreamId, commandId: string): PgTypes.Parameter =>

@@ -76,7 +76,7 @@ const stage = (
 (append) =>
   Effect.suspend((): Effect.Effect<void, Refusal | StoreUnavailable> => {
     if (!staging.isOpen) return Effect.fail(unavailable("the transaction of this append has ended"))
-    const [refused] = refusals([append])
+    const [refused = Appends.refuseNames(append)] = refusals([append])
     if (refused?._tag === "Refused") return Effect.fail(refused.reason)
     const encoded = Appends.encode([append])
     const step = staging.appends.push({ append, encoded }) - 1

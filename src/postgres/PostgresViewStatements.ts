@@ -2,13 +2,14 @@
  * The table of one version of a view, and the statements on it: each name has a table, so each has statements of its own.
  *
  * Documents are `json`: they come back as they were given. What may be asked for stands beside them in columns that the
- * server fills, since a tenant's reader (see `PostgresReaders`) could not use an index of an expression.
+ * server fills, since a tenant's reader (see `PostgresTenants`) could not use an index of an expression.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import { type Condition, noRoom, type PlannedQuery } from "../internal/documents.ts"
 import type { FieldType, FieldValue, ViewDefinition, ViewId, ViewIndex } from "../ViewStore.ts"
 import * as Rows from "./PostgresRows.ts"
 import { type Statement, statement } from "./PostgresStatements.ts"
+import * as PostgresTenants from "./PostgresTenants.ts"
 
 /** The name of its table. No name of a view holds `_`, so no two views share one. */
 const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
@@ -18,6 +19,13 @@ export const columnsOf = ({ indexes }: ViewDefinition): ReadonlyMap<string, View
   new Map(indexes.map((index) => [columnOf(index), index]))
 
 const columnOf = ({ field, type }: ViewIndex): string => `${type}_${field}`
+
+/**
+ * How much of a text is in an index, in characters: with the tenant and the key no more than an index can hold. Longer
+ * ones are rare; they have an index of their own, and are compared as a whole once it has found them. A column holds
+ * one character more, so that it tells which is which.
+ */
+const indexedMax = 150
 
 /** Makes the table. */
 export const createTable = (schema: string, view: ViewId): string =>
@@ -33,28 +41,43 @@ export const createTable = (schema: string, view: ViewId): string =>
 export const createIndex = (schema: string, view: ViewId, index: ViewIndex): ReadonlyArray<string> => {
   const table = quoted(schema, view)
   const column = `"${columnOf(index)}"`
+  const value = valueOf(schema, index, "document")
+  const isText = index.type === "text"
+  const held = isText ? `left(${value}, ${indexedMax + 1})` : value
+  const indexed = `CREATE INDEX ON ${table} (tenant, ${column}, key)`
   return [
-    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type].type} GENERATED ALWAYS AS (${
-      valueOf(index)
-    }) STORED`,
-    `CREATE INDEX ON ${table} (tenant, ${column}, key)`
+    `ALTER TABLE ${table} ADD COLUMN ${column} ${sqlTypes[index.type]} GENERATED ALWAYS AS (${held}) STORED`,
+    ...(isText ? [`${indexed} WHERE ${shortOf(column)}`, `${indexed} WHERE ${longOf(column)}`] : [indexed])
   ]
 }
 
+const shortOf = (column: string): string => `coalesce(char_length(${column}), 0) <= ${indexedMax}`
+const longOf = (column: string): string => `char_length(${column}) > ${indexedMax}`
+
+/** Lets a tenant's readers see their part of it. */
+export const guard = (schema: string, view: ViewId, roles: ReadonlyArray<string>): ReadonlyArray<string> =>
+  PostgresTenants.guard(quoted(schema, view), roles)
+
 const quoted = (schema: string, view: ViewId): string => `"${schema}"."${tableOf(view)}"`
 
-const sqlTypes: Readonly<Record<FieldType, { readonly type: string; readonly json: string; readonly cast: string }>> = {
-  text: { type: `text COLLATE "C"`, json: "string", cast: "" },
-  number: { type: "float8", json: "number", cast: "::float8" },
-  boolean: { type: "boolean", json: "boolean", cast: "::boolean" }
+const sqlTypes: Readonly<Record<FieldType, string>> = {
+  text: `text COLLATE "C"`,
+  number: "float8",
+  boolean: "boolean"
 }
 
-/** What is of another type counts as null. */
-const valueOf = ({ field, type }: ViewIndex): string => {
-  const value = `document -> '${field}'`
-  const { cast, json } = sqlTypes[type]
-  return `CASE WHEN json_typeof(${value}) = '${json}' THEN ((${value}) #>> '{}')${cast} END`
-}
+/** What a field counts as; see `PostgresFunctions.fields`. */
+const valueOf = (schema: string, { field, type }: ViewIndex, document: string): string =>
+  `"${schema}".${type}_v1(${document} -> '${field}')`
+
+/** The whole text of a field. */
+const wholeOf = (schema: string, index: ViewIndex): string => `${valueOf(schema, index, "d.document")} COLLATE "C"`
+
+const isLong = (text: FieldValue): boolean =>
+  typeof text === "string" && text.length > indexedMax && Array.from(text).length > indexedMax
+
+const beginOf = (text: FieldValue): FieldValue =>
+  typeof text === "string" ? Array.from(text).slice(0, indexedMax + 1).join("") : text
 
 /** Which columns its table has; no row where there is none. */
 export const columns = (schema: string, view: ViewId): Statement =>
@@ -97,48 +120,106 @@ export interface Prepared {
 }
 
 /**
- * Lists documents. Where an order has two parts, those with a value and then those without, each is read by the index.
+ * Lists documents. Where an order has parts, those with a value and then those without, each is read by the index.
  * Those without are in the order of a column that is null in all of them, since that is the order of the index.
  */
 export const list = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
-  const { after, descending, limit, orderBy } = query
-  const table = quoted(schema, view)
+  const { after, limit, orderBy } = query
   const end = `LIMIT ${values.add(Rows.limit(limit))}`
-  const direction = descending ? "DESC" : "ASC"
-  const beyond = descending ? "<" : ">"
-  const where = conditionsOf(query, values)
-  const part = (number: number, value: string, conditions: ReadonlyArray<string>, order: string) =>
-    `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document FROM ${table} d
-WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
+  const where = conditionsOf(schema, query, values)
+  const select = ({ conditions, number, order, value }: Part) =>
+    `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document
+FROM ${quoted(schema, view)} d WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
 
   const text = (): string => {
     if (orderBy === undefined) {
       const absent = query.where.find(({ equals }) => equals === null)
       const order = absent === undefined ? "d.key" : `d."${columnOf(absent)}", d.key`
-      return part(0, "NULL", after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : [], order)
+      const conditions = after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : []
+      return select({ number: 0, value: "NULL", conditions, order })
     }
-    const column = `d."${columnOf(orderBy)}"`
-    const byKey = `d.key ${direction}`
-    const byBoth = `${column} ${direction}, ${byKey}`
-    const rest = (conditions: ReadonlyArray<string>) => part(1, "NULL", [`${column} IS NULL`, ...conditions], byBoth)
-    if (after?.value === null) return rest([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])
-    const condition = after === undefined
-      ? `${column} IS NOT NULL`
-      : `(${column}, d.key) ${beyond} (${values.field(orderBy.type, after.value)}, ${
-        values.add(Rows.bound(after.key))
-      })`
-    const valued = part(0, column, [condition], byBoth)
-    return `SELECT * FROM ((${valued})\nUNION ALL\n(${rest([])})) d
-ORDER BY d.part, d.value ${direction}, ${byKey} ${end}`
+    const parts = partsOf(schema, orderBy, query, values)
+    if (parts.length === 1) return select(parts[0]!)
+    const direction = directionOf(query)
+    return `SELECT * FROM (${parts.map((part) => `(${select(part)})`).join("\nUNION ALL\n")}) d
+ORDER BY d.part, d.value ${direction}, d.key ${direction} ${end}`
   }
   return { statement: statement("listDocuments", text(), noRoom(view)), parameters: values.all }
 }
 
+/** A part of an order that is found in the order of an index. */
+interface Part {
+  readonly number: number
+  readonly value: string
+  readonly conditions: ReadonlyArray<string>
+  readonly order: string
+}
+
+const directionOf = ({ descending }: PlannedQuery): string => descending ? "DESC" : "ASC"
+
+/** What comes after a document, in the order of a field. */
+const partsOf = (
+  schema: string,
+  index: ViewIndex,
+  query: PlannedQuery,
+  values: Values
+): ReadonlyArray<Part> => {
+  const { after, descending } = query
+  const [column, direction, beyond] = [`d."${columnOf(index)}"`, directionOf(query), descending ? "<" : ">"]
+  const order = `${column} ${direction}, d.key ${direction}`
+  const without = (conditions: ReadonlyArray<string>): Part => ({
+    number: 1,
+    value: "NULL",
+    conditions: [`${column} IS NULL`, ...isShort(index), ...conditions],
+    order
+  })
+  if (after?.value === null) return [without([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])]
+  if (after === undefined) {
+    const valued = { number: 0, value: column, conditions: [`${column} IS NOT NULL`, ...isShort(index)], order }
+    return [valued, ...longParts(schema, index, query, []), without([])]
+  }
+  const [value, key] = [values.field(index.type, after.value), values.add(Rows.bound(after.key))]
+  const behind = `(${column}, d.key) ${beyond} (${value}, ${key})`
+  if (index.type !== "text") return [{ number: 0, value: column, conditions: [behind], order }, without([])]
+  const begin = values.field("text", beginOf(after.value))
+  // A text that is no longer than its column stands before all longer ones that begin with it.
+  const short = isLong(after.value) ? `${column} ${descending ? "<=" : ">"} ${begin}` : behind
+  const long = [`${column} ${beyond}= ${begin}`, `(${wholeOf(schema, index)}, d.key) ${beyond} (${value}, ${key})`]
+  return [
+    { number: 0, value: column, conditions: [short, ...isShort(index)], order },
+    ...longParts(schema, index, query, long),
+    without([])
+  ]
+}
+
+/** Long texts are found by their beginnings, and put in order as a whole. */
+const longParts = (
+  schema: string,
+  index: ViewIndex,
+  query: PlannedQuery,
+  conditions: ReadonlyArray<string>
+): ReadonlyArray<Part> => {
+  if (index.type !== "text") return []
+  const [column, direction, whole] = [`d."${columnOf(index)}"`, directionOf(query), wholeOf(schema, index)]
+  return [{
+    number: 0,
+    value: whole,
+    conditions: [longOf(column), ...conditions],
+    order: `${column} ${direction}, ${whole} ${direction}, d.key ${direction}`
+  }]
+}
+
+/** What makes the index of texts that are not long the one to use. */
+const isShort = (index: ViewIndex): ReadonlyArray<string> =>
+  index.type === "text" ? [shortOf(`d."${columnOf(index)}"`)] : []
+
 /** Counts documents. */
 export const count = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
   const values = new Values(query)
-  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${conditionsOf(query, values).join(" AND ")}`
+  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${
+    conditionsOf(schema, query, values).join(" AND ")
+  }`
   return { statement: statement("countDocuments", text, noRoom(view)), parameters: values.all }
 }
 
@@ -161,14 +242,19 @@ class Values {
   }
 }
 
-const conditionsOf = ({ where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
+const conditionsOf = (schema: string, { where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
   "d.tenant = $1",
-  ...where.map((condition) => conditionOf(condition, values))
+  ...where.flatMap((condition) => conditionOf(schema, condition, values))
 ]
 
-const conditionOf = (condition: Condition, values: Values): string => {
+const conditionOf = (schema: string, condition: Condition, values: Values): ReadonlyArray<string> => {
+  const { equals, type } = condition
   const column = `d."${columnOf(condition)}"`
-  return condition.equals === null
-    ? `${column} IS NULL`
-    : `${column} = ${values.field(condition.type, condition.equals)}`
+  if (equals === null) return [`${column} IS NULL`, ...isShort(condition)]
+  if (!isLong(equals)) return [`${column} = ${values.field(type, equals)}`, ...isShort(condition)]
+  return [
+    `${column} = ${values.field(type, beginOf(equals))}`,
+    longOf(column),
+    `${wholeOf(schema, condition)} = ${values.field(type, equals)}`
+  ]
 }

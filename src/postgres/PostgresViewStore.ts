@@ -13,6 +13,7 @@ import type { PostgresClient, Row } from "./PostgresClient.ts"
 import { toUnavailable } from "./PostgresFailures.ts"
 import * as Rows from "./PostgresRows.ts"
 import type { PostgresStatements } from "./PostgresStatements.ts"
+import * as PostgresTenants from "./PostgresTenants.ts"
 import * as ViewStatements from "./PostgresViewStatements.ts"
 
 /** The view store over a schema that is up to date. Unless it may `migrate`, views must have their tables already. */
@@ -23,7 +24,7 @@ export const make = (
 ): ViewStore["Service"] =>
   ViewStore.of({
     storeId,
-    prepare: (view) => Effect.suspend(() => prepare(client, view, migrate)),
+    prepare: (view) => Effect.suspend(() => prepare(client, statements, view, migrate)),
     ...reading(client),
     ...writing(client, statements),
     ...living(client, statements)
@@ -131,6 +132,7 @@ const documentOf = (row: Row): StoredDocument => {
 /** Looks first: where all is there, nobody has to wait, and nobody needs the right to make anything. */
 const prepare = Effect.fnUntraced(function*(
   client: PostgresClient["Service"],
+  statements: PostgresStatements,
   view: ViewDefinition,
   migrate: boolean
 ): Effect.fn.Return<void, StoreUnavailable> {
@@ -138,7 +140,11 @@ const prepare = Effect.fnUntraced(function*(
   const missing = yield* missingOf(client, view)
   if (missing === undefined) return
   if (!migrate) return yield* unprepared(view, "have somebody who may change the schema prepare it first")
-  yield* Effect.catchTag(makeRoom(client, view), "SqlError", (error) => Effect.fail(toRefusal(client, view, error)))
+  yield* Effect.catchTag(
+    makeRoom(client, statements, view),
+    "SqlError",
+    (error) => Effect.fail(toRefusal(client, view, error))
+  )
 })
 
 /** What has to be made; undefined if nothing. */
@@ -157,12 +163,15 @@ const missingOf = (
 /** One worker after the other: the second finds that there is nothing left to make. */
 const makeRoom = (
   client: PostgresClient["Service"],
+  statements: PostgresStatements,
   view: ViewDefinition
 ): Effect.Effect<void, StoreUnavailable | SqlError.SqlError> => {
   const { schema, sql } = client
   return sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(1986098789, hashtext(${schema}))`
-    for (const text of (yield* missingOf(client, view)) ?? []) yield* sql.unsafe(text).unprepared
+    const missing = (yield* missingOf(client, view)) ?? []
+    const guards = ViewStatements.guard(schema, view, yield* PostgresTenants.readers(client, statements))
+    for (const text of [...missing, ...guards]) yield* sql.unsafe(text).unprepared
   }))
 }
 

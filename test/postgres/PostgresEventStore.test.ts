@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Clock, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { randomInt } from "node:crypto"
 import { EventStore, type Status } from "../../src/EventStore.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
@@ -50,7 +51,8 @@ onPostgres(() => {
         deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
           { migration_id: 1 },
           { migration_id: 2 },
-          { migration_id: 3 }
+          { migration_id: 3 },
+          { migration_id: 4 }
         ])
       }))
 
@@ -61,7 +63,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 3,
+          newest: 4,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -75,10 +77,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (4, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (5, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 4`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 4")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 5`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 5")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
@@ -226,6 +228,24 @@ onPostgres(() => {
         strictEqual(count("Committed") + count("Conflict"), 240)
         assert.isAbove(count("Conflict"), 0)
         strictEqual(yield* workers[0]!.events.audit(0n), BigInt(120 + 2 * (count("Committed") - 120)))
+      }))
+
+    it.live("I23: to a stream whose names no index can hold is refused by itself", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const { events } = yield* open({ schema })
+        // Nothing that the server could make short.
+        const wild = () =>
+          Array.from({ length: 255 }, () => String.fromCodePoint(0x10000 + randomInt(0xf0000)))
+            .join("")
+        const [name, tenant] = [wild(), wild()]
+        const statuses = yield* events.append([
+          oneEvent(0, { tenant, category: name, id: wild() }),
+          oneEvent(0, { tenant, category: name, id: "a".repeat(255) }),
+          oneEvent(0)
+        ])
+        deepStrictEqual(statuses.map(({ _tag }) => _tag), ["Refused", "Committed", "Committed"])
+        assert.include(statuses[0]!._tag === "Refused" && statuses[0]!.reason.message, "at most 2600 are allowed")
       }))
 
     it.live("recordedAt never goes back, though the server's clock does", () =>

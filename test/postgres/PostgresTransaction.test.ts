@@ -94,6 +94,29 @@ onPostgres(() => {
         deepStrictEqual(yield* kept, { rows: [], head: 1n })
       }))
 
+    it.live("I3: decides on what is so when it may write, not on what was when it began to wait", () =>
+      Effect.gen(function*() {
+        const { events, schema, transaction } = yield* worker
+        const { category, id, tenant } = Sample.stream()
+        const sql = yield* stranger
+        const lock = sql`1986098789, ${`${schema}.events`}::regclass::oid::int`
+        yield* sql`SELECT pg_advisory_lock(${lock})`
+        const running = yield* Effect.forkChild(
+          Effect.flip(
+            transaction.run((append) => both(append([Sample.write({ category, id, tenant }, 0)]), append(one())))
+          ),
+          { startImmediately: true }
+        )
+        const waiting = sql`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 1986098789 AND NOT granted
+          AND objid = ${`${schema}.events`}::regclass`
+        yield* Effect.repeat(waiting, { until: ({ length }) => length > 0 })
+        yield* sql`INSERT INTO ${sql(`${schema}.events`)} VALUES
+          (1, ${tenant}, ${category}, ${id}, 1, 'T', 1, gen_random_uuid(), now(), '{}', '{}')`
+        yield* sql`SELECT pg_advisory_unlock(${lock})`
+        strictEqual((yield* Fiber.join(running))._tag, "TransactionRefused")
+        strictEqual(yield* events.head, 1n)
+      }))
+
     it.live("I5: carries a command out once, and answers with its receipt", () =>
       Effect.gen(function*() {
         const { insert, kept, transaction } = yield* worker
@@ -194,7 +217,7 @@ onPostgres(() => {
         deepStrictEqual(yield* kept, { rows: [], head: 1n })
       }))
 
-    it.live("says what it cannot be: part of another, of a stricter isolation, over, or decided before its commit", () =>
+    it.live("I10: says what it cannot be: part of another, of a stricter isolation, over, or decided before its commit", () =>
       Effect.gen(function*() {
         const { checkpoints, kept, sql, transaction } = yield* worker
         const run = transaction.run((append) => append(one()))
