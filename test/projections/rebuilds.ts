@@ -76,7 +76,7 @@ export const rebuilds = (stores: Stores, seed: number, dies: Point | undefined) 
       // It takes its time, so that others can look meanwhile.
       const before = () => Effect.sleep("15 millis")
       let young = yield* start(newCode, { lease: stores.lease, dies, before })
-      const asked = { count: 0, last: 0 }
+      const asked = { count: 0, last: (yield* allEvents).length }
       const points = yield* Effect.raceFirst(
         Effect.as(young.died, 0),
         Effect.raceFirst(
