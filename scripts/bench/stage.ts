@@ -177,7 +177,9 @@ export const set = async (
     case "load":
       return oneLedger(fresh, work, around)
     case "heap":
-      throw new Error("heap is weighed in a process of its own")
+    case "catchUp":
+    case "latency":
+      throw new Error(`"${work.kind}" has a stage of its own`)
   }
 }
 
