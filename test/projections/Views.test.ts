@@ -29,7 +29,11 @@ class Balances extends Projection.View<Balances>()("balances", {
   version: 2,
   document: Balance,
   indexes: ["cents", "note"],
-  was: (was) => [was({ version: 1, document: Schema.Struct({ euros: Schema.Finite }), up: (old) => ({ cents: old.euros * 100 }) })]
+  was: (
+    was
+  ) => [
+    was({ version: 1, document: Schema.Struct({ euros: Schema.Finite }), up: (old) => ({ cents: old.euros * 100 }) })
+  ]
 }) {}
 
 const sources: Parameters<typeof Balances.toLayer>[0] = (on) => [
@@ -85,7 +89,10 @@ describe("a view", () => {
   it.effect("cannot be waited for where nobody runs projections", () =>
     Effect.gen(function*() {
       const accounts = yield* Accounts
-      assert.strictEqual(yield* tagOf(accounts.of("a", { consistent: [Balances] }).deposit({ cents: 1 })), "InputInvalid")
+      assert.strictEqual(
+        yield* tagOf(accounts.of("a", { consistent: [Balances] }).deposit({ cents: 1 })),
+        "InputInvalid"
+      )
       assert.isFalse(yield* accounts.exists("a"))
     }).pipe(
       Effect.provide(AccountsLive.pipe(Layer.provide(AggregateRuntime.layer), Layer.provide(Memory.layer)))
@@ -107,7 +114,8 @@ describe("a view", () => {
   it.effect("refuses what cannot be asked of it, in words", () =>
     Effect.gen(function*() {
       const balances = yield* Balances
-      const problem = (query: object) => Effect.map(Effect.flip(balances.list(untyped(query))), ({ message }) => message)
+      const problem = (query: object) =>
+        Effect.map(Effect.flip(balances.list(untyped(query))), ({ message }) => message)
       assert.match(yield* problem({ where: { cents: undefined } }), /leave it out, or give null/)
       assert.match(yield* problem({ where: { other: 1 } }), /"other" is not valid: it is not indexed/)
       assert.match(yield* problem({ where: { cents: "many" } }), /the field "cents" is not valid/)
@@ -131,51 +139,62 @@ describe("a view while its new version is filled", () => {
   })
 
   it.effect("I16: shows documents of the old one as today's", () =>
-    scenario(memory, Effect.gen(function*() {
-      yield* before
-      const process = yield* start(BalancesLive, { lease: memory.lease })
-      const balances = Context.get(process.context, Balances)
-      assert.deepStrictEqual(yield* balances.get("a"), { cents: 300 })
-      const unreadable = yield* Effect.flip(balances.get("b"))
-      assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
-      const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
-      assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
-      yield* append("c", newEvent({ data: { cents: 7 } }))
-      yield* caughtUp(process, Balances)
-      assert.isUndefined(yield* balances.get("c"), "the old one is pinned")
-      yield* Context.get(process.context, Projections).unpin("balances")
-      while ((yield* balances.get("c")) === undefined) yield* Effect.sleep("10 millis")
-      assert.deepStrictEqual(yield* balances.get("c"), { cents: 7 })
-      assert.isUndefined(yield* balances.get("a"))
-    })))
+    scenario(
+      memory,
+      Effect.gen(function*() {
+        yield* before
+        const process = yield* start(BalancesLive, { lease: memory.lease })
+        const balances = Context.get(process.context, Balances)
+        assert.deepStrictEqual(yield* balances.get("a"), { cents: 300 })
+        const unreadable = yield* Effect.flip(balances.get("b"))
+        assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
+        const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
+        assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
+        yield* append("c", newEvent({ data: { cents: 7 } }))
+        yield* caughtUp(process, Balances)
+        assert.isUndefined(yield* balances.get("c"), "the old one is pinned")
+        yield* Context.get(process.context, Projections).unpin("balances")
+        while ((yield* balances.get("c")) === undefined) yield* Effect.sleep("10 millis")
+        assert.deepStrictEqual(yield* balances.get("c"), { cents: 7 })
+        assert.isUndefined(yield* balances.get("a"))
+      })
+    ))
 
   it.effect("I14: does not write over a document of its own that it cannot read", () =>
-    scenario(memory, Effect.gen(function*() {
-      const views = yield* ViewStore
-      const own = { name: "balances", version: 2 }
-      yield* views.prepare({ ...own, indexes: [] })
-      yield* views.write(own, [{ tenant: "default", key: "c", document: JSON.stringify({ cents: "many" }) }])
-      yield* append("c", newEvent({ data: { cents: 7 } }))
-      const process = yield* start(Balances.toLayer(sources, { tries: 1, onFailure: "skip" }), { lease: memory.lease })
-      yield* caughtUp(process, Balances)
-      const [letter] = yield* Context.get(process.context, Projections).deadLetters("balances")
-      assert.match(letter?.error ?? "", /its document "c" cannot be read/)
-    })))
+    scenario(
+      memory,
+      Effect.gen(function*() {
+        const views = yield* ViewStore
+        const own = { name: "balances", version: 2 }
+        yield* views.prepare({ ...own, indexes: [] })
+        yield* views.write(own, [{ tenant: "default", key: "c", document: JSON.stringify({ cents: "many" }) }])
+        yield* append("c", newEvent({ data: { cents: 7 } }))
+        const process = yield* start(Balances.toLayer(sources, { tries: 1, onFailure: "skip" }), {
+          lease: memory.lease
+        })
+        yield* caughtUp(process, Balances)
+        const [letter] = yield* Context.get(process.context, Projections).deadLetters("balances")
+        assert.match(letter?.error ?? "", /its document "c" cannot be read/)
+      })
+    ))
 })
 
 describe("a listener of a view", () => {
   it.effect("is told that he has missed changes if he is too slow, and holds nobody up", () =>
-    scenario(memory, Effect.gen(function*() {
-      const process = yield* start(Balances.toLayer(sources, { pageEvents: 1 }), { lease: memory.lease })
-      const { changes } = Context.get(process.context, Balances)
-      const goOn = yield* Latch.make()
-      const slow = yield* Effect.forkChild(Effect.flip(Stream.runForEach(changes, () => goOn.await)))
-      yield* Effect.sleep("10 millis")
-      for (let at = 0; at < 300; at++) yield* append("a", newEvent({ data: { cents: 1 } }))
-      yield* caughtUp(process, Balances)
-      yield* goOn.open
-      assert.strictEqual((yield* Fiber.join(slow))._tag, "ChangesMissed")
-    })))
+    scenario(
+      memory,
+      Effect.gen(function*() {
+        const process = yield* start(Balances.toLayer(sources, { pageEvents: 1 }), { lease: memory.lease })
+        const { changes } = Context.get(process.context, Balances)
+        const goOn = yield* Latch.make()
+        const slow = yield* Effect.forkChild(Effect.flip(Stream.runForEach(changes, () => goOn.await)))
+        yield* Effect.sleep("10 millis")
+        for (let at = 0; at < 300; at++) yield* append("a", newEvent({ data: { cents: 1 } }))
+        yield* caughtUp(process, Balances)
+        yield* goOn.open
+        assert.strictEqual((yield* Fiber.join(slow))._tag, "ChangesMissed")
+      })
+    ))
 })
 
 describe("a test of a projection", () => {
@@ -232,25 +251,28 @@ describe("a test of a projection", () => {
 
 describe("the numbers of a projection", () => {
   it.effect("say how far it is, and what has gone wrong", () =>
-    scenario(memory, Effect.gen(function*() {
-      const process = yield* start(
-        Balances.toLayer(sources, { tries: 1, onFailure: "skip", pageEvents: 2 }),
-        { lease: memory.lease }
-      )
-      const read = (name: string) => Effect.provideContext(metric(name), process.context)
-      for (let at = 0; at < 5; at++) yield* append("a", newEvent({ data: { cents: at === 3 ? "many" : 1 } }))
-      yield* caughtUp(process, Balances)
-      assert.strictEqual(yield* read("varve_projection_position"), 5)
-      assert.strictEqual(yield* read("varve_projection_lag_events"), 0)
-      assert.strictEqual(yield* read("varve_projection_letters_total"), 1)
-      assert.strictEqual(yield* read("varve_projection_events_total"), 4)
-      assert.isAtLeast(yield* read("varve_projection_batches_total"), 3)
-      assert.strictEqual(yield* read("varve_projection_held"), 0)
-      yield* Context.get(process.context, Projections).pause("balances")
-      yield* append("a", newEvent({ data: { cents: 1 } }))
-      yield* Effect.sleep("2 seconds")
-      assert.strictEqual(yield* read("varve_projection_held"), 1)
-    })))
+    scenario(
+      memory,
+      Effect.gen(function*() {
+        const process = yield* start(
+          Balances.toLayer(sources, { tries: 1, onFailure: "skip", pageEvents: 2 }),
+          { lease: memory.lease }
+        )
+        const read = (name: string) => Effect.provideContext(metric(name), process.context)
+        for (let at = 0; at < 5; at++) yield* append("a", newEvent({ data: { cents: at === 3 ? "many" : 1 } }))
+        yield* caughtUp(process, Balances)
+        assert.strictEqual(yield* read("varve_projection_position"), 5)
+        assert.strictEqual(yield* read("varve_projection_lag_events"), 0)
+        assert.strictEqual(yield* read("varve_projection_letters_total"), 1)
+        assert.strictEqual(yield* read("varve_projection_events_total"), 4)
+        assert.isAtLeast(yield* read("varve_projection_batches_total"), 3)
+        assert.strictEqual(yield* read("varve_projection_held"), 0)
+        yield* Context.get(process.context, Projections).pause("balances")
+        yield* append("a", newEvent({ data: { cents: 1 } }))
+        yield* Effect.sleep("2 seconds")
+        assert.strictEqual(yield* read("varve_projection_held"), 1)
+      })
+    ))
 })
 
 describe("a runner that stops", () => {
@@ -275,7 +297,9 @@ describe("a runner that stops", () => {
       })
       const running = yield* Effect.forkChild(
         Effect.scoped(Effect.andThen(
-          Layer.build(slow.toLayer().pipe(Layer.provide(ProjectionRunner.layer), Layer.provide(Layer.succeedContext(stores)))),
+          Layer.build(
+            slow.toLayer().pipe(Layer.provide(ProjectionRunner.layer), Layer.provide(Layer.succeedContext(stores)))
+          ),
           Effect.sleep("4 seconds")
         ))
       )

@@ -2,7 +2,7 @@
  * Scenarios of versions: a new one is filled beside the old, takes over, and is rolled back.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Latch, Layer } from "effect"
 import * as Projection from "../../src/Projection.ts"
 import { Projections } from "../../src/Projections.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
@@ -158,5 +158,34 @@ export const rollsBack = (stores: Stores, seed: number) =>
       assert.deepStrictEqual((yield* operations(young).status("traces"))[0]!.versions.map(({ version }) => version), [
         2
       ])
+    })
+  )
+
+/** A new version of several partitions is read when the last of them has caught up, and not before. */
+export const waitsForAll = (stores: Stores, seed: number) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      yield* grow(randomOf(seed), 40)
+      const old = yield* start(oldCode, { lease: stores.lease })
+      yield* caughtUp(old, Traces)
+      const late = yield* Latch.make()
+      const young = yield* start(NewTraces.toLayer(sources, { ...settings, partitions: 3 }), {
+        lease: stores.lease,
+        before: ({ partition }) => partition === 1 ? late.await : Effect.void
+      })
+      const { checkpoints } = young.faults.inner
+      while (true) {
+        const others = (yield* checkpoints.list("traces")).filter(({ partition, version }) =>
+          version === 2 && partition !== 1
+        )
+        if (others.length === 2 && others.every(({ position }) => position >= 40n)) break
+        yield* Effect.sleep("20 millis")
+      }
+      assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: false }, `seed ${seed}: one is late`)
+      yield* late.open
+      yield* caughtUp(young, NewTraces)
+      assert.deepStrictEqual(yield* liveVersion, { version: 2, pinned: false }, `seed ${seed}`)
+      yield* assertEqual("traces", 2, `seed ${seed}`)
     })
   )
