@@ -238,6 +238,33 @@ export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = l
 /**
  * A runner that runs nothing: for tools that look after projections which workers run elsewhere, or nobody does. What is
  * done by hand is done in the store.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ * import { Projections } from "varve/Projections"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Projection.View<Bells>()("bells", {
+ *   version: 1,
+ *   document: Schema.Struct({ rings: Schema.Int })
+ * }) {}
+ * const BellsLive = Bells.toLayer((on) => [
+ *   on(BellEvent, { BellRung: (bell) => ({ rings: (bell?.rings ?? 0) + 1 }) })
+ * ])
+ *
+ * const Tools = BellsLive.pipe(Layer.provideMerge(ProjectionRunner.layerIdle), Layer.provide(Memory.layer))
+ * const holding = Effect.gen(function*() {
+ *   const { pause, status } = yield* Projections
+ *   yield* pause("bells", { reason: "a bell is being cast" })
+ *   return (yield* status()).map(({ state, why }) => `${state}: ${why}`)
+ * })
+ * await Effect.runPromise(Effect.provide(holding, Tools)) // => ["paused: a bell is being cast"]
+ * ```
  */
 export const layerIdle: Layer.Layer<ProjectionHost | Projections, never, Stores> = Layer.effectContext(
   make({ isIdle: true })

@@ -31,7 +31,10 @@ let made = 0
 
 const catchUpFold = (count: number) => {
   class Sum extends Projection.Fold<Sum, Ledger>()(`sum-${made++}`) {}
-  const projection = Sum.toLayer({ initial: () => initial, sources: (on) => [on(LedgerEvent, { EntryBooked: evolve })] })
+  const projection = Sum.toLayer({
+    initial: () => initial,
+    sources: (on) => [on(LedgerEvent, { EntryBooked: evolve })]
+  })
   const look = Effect.gen(function*() {
     return new Map([["", yield* (yield* Sum).state]])
   })
@@ -41,12 +44,16 @@ const catchUpFold = (count: number) => {
 const Book = Schema.Struct({ entries: Schema.Int, balanceCents: Schema.Int, channel: Schema.String })
 
 const catchUpView = (keys: 100 | 1_000, count: number) => {
-  class Books extends Projection.View<Books>()(`books-${made++}`, { version: 1, document: Book, indexes: ["channel"] }) {}
+  class Books
+    extends Projection.View<Books>()(`books-${made++}`, { version: 1, document: Book, indexes: ["channel"] })
+  {}
   const book = (before: typeof Book.Type | undefined, entry: Entry) => ({
     ...evolve(before ?? initial, entry),
     channel: entry.channel
   })
-  const projection = Books.toLayer((on) => [on(LedgerEvent, { EntryBooked: book }, { key: (entry) => keyOf(entry, keys) })])
+  const projection = Books.toLayer((
+    on
+  ) => [on(LedgerEvent, { EntryBooked: book }, { key: (entry) => keyOf(entry, keys) })])
   const look = Effect.gen(function*() {
     const books = yield* (yield* Books).list({ limit: 1_000, where: { channel: "card" } })
     return new Map(books.map(({ document: { balanceCents, entries }, key }) => [key, { entries, balanceCents }]))

@@ -9,7 +9,7 @@ import * as ViewsRead from "./ViewsRead.ts"
 import * as ViewsStatus from "./ViewsStatus.ts"
 
 /** The `views` command; of `usual`, if there is one, unless another app is named. */
-export const make = (usual?: App<any>) =>
+export const make = (usual?: App<any>): Command.Command<"views", {}, {}, unknown> =>
   Command.make("views").pipe(
     Command.withDescription("Ask the views of an app, and see to its projections"),
     Command.withSubcommands([

@@ -35,8 +35,7 @@ export const assertView = ({ name, version }: ViewId): void => {
   assertVersion(version)
 }
 
-/** Throws unless a view may have this version. */
-export const assertVersion = (version: number): void => {
+const assertVersion = (version: number): void => {
   if (Number.isInteger(version) && version >= 1 && version <= versionMax) return
   throw new InputInvalid({ what: "the view's version", problem: `it is ${version}; it goes from 1 to ${versionMax}` })
 }

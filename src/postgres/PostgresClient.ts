@@ -59,6 +59,8 @@ export class PostgresClient extends Context.Service<PostgresClient, {
   readonly change: Run
   /** Runs a statement on a connection of its own, whatever transaction it is asked in. */
   readonly apart: Run
+  /** Whether this is asked in a transaction. */
+  readonly isWithin: Effect.Effect<boolean>
   /**
    * Does work in a transaction: what it does with `look`, `change` and `sql` is kept together, or not at all. Within a
    * transaction it is part of that one.
@@ -106,7 +108,7 @@ const make = Effect.fnUntraced(function*(
   const read: Run = (statement, parameters) =>
     Effect.mapError(
       run(reading, statement, parameters, "30 seconds"),
-      toUnavailable(statement.name, statement.absent)
+      toUnavailable(statement)
     )
   return PostgresClient.of({
     schema,
@@ -125,7 +127,7 @@ const make = Effect.fnUntraced(function*(
 const transacting = Effect.fnUntraced(function*(options: Options, session: Session, read: Run) {
   const { readConnections = 4 } = options
   const client = (config: PgClient.PgPoolConfig) =>
-    Effect.mapError(inRealTime(PgClient.make(config)), toUnavailable("open"))
+    Effect.mapError(inRealTime(PgClient.make(config)), toUnavailable({ name: "open" }))
   const ofApplication = yield* client(configOf(options, session))
   const guarded = configOf(options, { ...readerGuards, ...session })
   const ofStores = yield* client({ ...guarded, maxConnections: readConnections })
@@ -134,7 +136,7 @@ const transacting = Effect.fnUntraced(function*(options: Options, session: Sessi
   const within = Effect.map(Effect.serviceOption(sql.transactionService), Option.map(([connection]) => connection))
   const apart: Run = (statement, parameters) =>
     Effect.scoped(Effect.flatMap(
-      Effect.mapError(inRealTime(ofStores.reserve), toUnavailable(statement.name)),
+      Effect.mapError(inRealTime(ofStores.reserve), toUnavailable(statement)),
       (connection) => runOn(connection, statement, parameters)
     ))
   const joined = (alone: Run): Run => (statement, parameters) =>
@@ -145,17 +147,24 @@ const transacting = Effect.fnUntraced(function*(options: Options, session: Sessi
         onSome: (connection) => runOn(connection, statement, parameters)
       })
     )
-  return { sql, look: joined(read), change: joined(apart), apart, transaction: makeTransaction(sql) }
+  return {
+    sql,
+    look: joined(read),
+    change: joined(apart),
+    apart,
+    isWithin: Effect.map(within, Option.isSome),
+    transaction: makeTransaction(sql)
+  }
 })
 
 const runOn = (
   connection: SqlConnection.Connection,
-  { absent, name, text }: Statement,
+  statement: Statement,
   parameters: ReadonlyArray<unknown>
 ) =>
   Effect.mapError(
-    PostgresTransactions.patiently(connection.executeValues(text, parameters)),
-    toUnavailable(name, absent)
+    PostgresTransactions.patiently(connection.executeValues(statement.text, parameters)),
+    toUnavailable(statement)
   )
 
 const makeTransaction = (sql: PgClient.PgClient): PostgresClient["Service"]["transaction"] => (operation, work) =>
@@ -164,7 +173,7 @@ const makeTransaction = (sql: PgClient.PgClient): PostgresClient["Service"]["tra
     return sql.withTransaction(own).pipe(
       Effect.provideService(PostgresTransactions.OfStores, true),
       Effect.provideService(References.TracerEnabled, false),
-      Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable(operation)(error))
+      Effect.mapError((error) => error instanceof OwnFailure ? error.error : toUnavailable({ name: operation })(error))
     )
   })
 
@@ -222,7 +231,7 @@ const configOf = (
 const messageBytesMax = 256 * 1_024 * 1_024
 
 const pool = (config: PgPool.Config): Effect.Effect<PgPool.PgPool, StoreUnavailable, Scope.Scope> =>
-  Effect.mapError(inRealTime(PgPool.make({ ...config, idleTimeout: "10 minutes" })), toUnavailable("open"))
+  Effect.mapError(inRealTime(PgPool.make({ ...config, idleTimeout: "10 minutes" })), toUnavailable({ name: "open" }))
 
 const run = (
   from: PgPool.PgPool,

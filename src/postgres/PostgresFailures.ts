@@ -80,22 +80,25 @@ export const isCertain = ({ reason: { cause, message, operation } }: SqlError.Sq
 
 const encodingFailed = "PgConnection: Failed to encode query"
 
-function failure(operation: string, message: string, cause: unknown = undefined): SqlError.SqlError {
-  return new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation }) })
-}
-
 const lost = "commit whose outcome is not known"
 const silent = "the server is silent"
 const undone = "the commit was a rollback"
 
 /** Nobody answered a commit: it was carried out, or it was not. */
-export const commitLost = (error: SqlError.SqlError): SqlError.SqlError => failure(lost, error.message, error)
+export const commitLost = (error: SqlError.SqlError): SqlError.SqlError =>
+  new SqlError.SqlError({
+    reason: new SqlError.ConnectionError({ cause: error, message: error.message, operation: lost })
+  })
 
 /** Nobody answered a statement for so long that nobody will. */
-export const serverSilent: SqlError.SqlError = failure("query", silent)
+export const serverSilent = new SqlError.SqlError({
+  reason: new SqlError.ConnectionError({ cause: undefined, message: silent, operation: "query" })
+})
 
 /** The server did not commit, because a statement before had failed. */
-export const commitUndone: SqlError.SqlError = failure("commit", undone)
+export const commitUndone = new SqlError.SqlError({
+  reason: new SqlError.UnknownError({ cause: undefined, message: undone, operation: "commit" })
+})
 
 /** Whether a commit may have been carried out although it failed. */
 export const isLost = ({ reason: { operation } }: SqlError.SqlError): boolean => operation === lost
@@ -121,16 +124,19 @@ export const toFailed = (error: SqlError.SqlError): Failed => ({
   detail: detailOf(error)
 })
 
-/**
- * The store's own word for a failed statement. `absent` is what there is to say of a table that is not there, if it is
- * not that the schema must be migrated.
- */
-export const toUnavailable =
-  (operation: string, absent: string | undefined = undefined) => (error: SqlError.SqlError): StoreUnavailable => {
-    const { code } = codeOf(error.reason.cause)
-    const detail = code === "42P01" && absent !== undefined ? absent : detailOf(error)
-    return new StoreUnavailable({ operation, detail, ...(isLasting(code) && { lasting: true }) })
-  }
+/** What was asked of the store: by its name, or as the statement that asks it says; see `PostgresStatements`. */
+interface Asked {
+  readonly name: string
+  readonly asked?: { readonly operation: string; readonly absent: string } | undefined
+}
+
+/** The store's own word for what failed. */
+export const toUnavailable = ({ asked, name }: Asked) => (error: SqlError.SqlError): StoreUnavailable => {
+  const { code } = codeOf(error.reason.cause)
+  const detail = code === "42P01" && asked !== undefined ? asked.absent : detailOf(error)
+  const operation = asked?.operation ?? name
+  return new StoreUnavailable({ operation, detail, ...(isLasting(code) && { lasting: true }) })
+}
 
 /** Somebody has to do something before it is of use to ask again. */
 const isLasting = (code: string | undefined): boolean => code !== undefined && lastingCodes.has(code)

@@ -179,7 +179,7 @@ export const standing = (schema: string): Effect.Effect<Standing, StoreUnavailab
       SELECT (SELECT max(migration_id) FROM ${sql(tableOf(schema))}) AS "current",
         (SELECT oldest_build FROM ${sql(`${schema}.store`)}) AS "oldestBuild"`
     return { current: row?.current ?? 0, newest, oldestBuild: row?.oldestBuild ?? 0 }
-  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toUnavailable("migrate")(error))))
+  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toUnavailable({ name: "migrate" })(error))))
 
 /**
  * Brings a schema up to date, and answers where it stood before. A schema that is up to date is only looked at, so a
@@ -208,10 +208,10 @@ const migrate = (schema: string) =>
     Migrator.make({})({ loader: Migrator.fromRecord(migrations(schema)), table: tableOf(schema) })
   ).pipe(
     Effect.catchTags({
-      SqlError: (error) => Effect.fail(toUnavailable("migrate")(error)),
+      SqlError: (error) => Effect.fail(toUnavailable({ name: "migrate" })(error)),
       MigrationError: ({ cause }) =>
         isSqlError(cause)
-          ? Effect.fail(toUnavailable("migrate")(cause))
+          ? Effect.fail(toUnavailable({ name: "migrate" })(cause))
           : unavailable("a migration failed; nothing of it was kept")
     })
   )

@@ -102,7 +102,7 @@ const failureOf = (
       onSuccess: (reason) => new TransactionRefused({ reason })
     })
   }
-  const failure = Failures.toUnavailable("transaction")(error)
+  const failure = Failures.toUnavailable({ name: "transaction" })(error)
   return Effect.succeed(Failures.isLost(error) ? new AppendLost({ detail: failure.detail }) : failure)
 }
 

@@ -11,8 +11,8 @@ import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 export interface Statement {
   readonly name: string
   readonly text: string
-  /** What to say where its table is not there; that the schema must be migrated unless given. */
-  readonly absent?: string | undefined
+  /** What is asked of the store by it, and what to say where its table is not there; else the schema must be migrated. */
+  readonly asked?: { readonly operation: string; readonly absent: string } | undefined
 }
 
 /** The statements on the tables of one schema. */
@@ -47,10 +47,10 @@ const named = <Name extends string>(texts: Readonly<Record<Name, string>>): Read
   Record.map(texts, (text, name) => statement(name, text))
 
 /** A statement with its name in its text. */
-export const statement = (name: string, text: string, absent?: string): Statement => ({
+export const statement = (name: string, text: string, asked?: Statement["asked"]): Statement => ({
   name,
   text: `/* varve ${name} */ ${text}`,
-  absent
+  asked
 })
 
 const key = "tenant = $1 AND category = $2 AND stream_id = $3"

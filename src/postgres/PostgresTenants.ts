@@ -75,7 +75,7 @@ export const admit = (
   return roles.length === 0 ? Effect.void : Effect.catchTag(
     sql.withTransaction(admitting),
     "SqlError",
-    (error) => Effect.fail(toUnavailable("admitReaders")(error))
+    (error) => Effect.fail(toUnavailable({ name: "admitReaders" })(error))
   )
 }
 

@@ -4,10 +4,8 @@
  * Documents are `json`: they come back as they were given. What may be asked for stands beside them in columns that the
  * server fills, since a tenant's reader (see `PostgresTenants`) could not use an index of an expression.
  */
-import type * as PgTypes from "@effect/sql-pg/PgTypes"
-import { type Condition, noRoom, type PlannedQuery } from "../internal/documents.ts"
+import { noRoom } from "../internal/documents.ts"
 import type { FieldType, FieldValue, ViewDefinition, ViewId, ViewIndex } from "../ViewStore.ts"
-import * as Rows from "./PostgresRows.ts"
 import { type Statement, statement } from "./PostgresStatements.ts"
 import * as PostgresTenants from "./PostgresTenants.ts"
 
@@ -58,7 +56,8 @@ const longOf = (column: string): string => `char_length(${column}) > ${indexedMa
 export const guard = (schema: string, view: ViewId, roles: ReadonlyArray<string>): ReadonlyArray<string> =>
   PostgresTenants.guard(quoted(schema, view), roles)
 
-const quoted = (schema: string, view: ViewId): string => `"${schema}"."${tableOf(view)}"`
+/** The table's name as SQL has it. */
+export const quoted = (schema: string, view: ViewId): string => `"${schema}"."${tableOf(view)}"`
 
 const sqlTypes: Readonly<Record<FieldType, string>> = {
   text: `text COLLATE "C"`,
@@ -70,13 +69,32 @@ const sqlTypes: Readonly<Record<FieldType, string>> = {
 const valueOf = (schema: string, { field, type }: ViewIndex, document: string): string =>
   `"${schema}".${type}_v1(${document} -> '${field}')`
 
-/** The whole text of a field. */
-const wholeOf = (schema: string, index: ViewIndex): string => `${valueOf(schema, index, "d.document")} COLLATE "C"`
+/** A field as a query compares it and puts it in order. */
+export interface Field {
+  readonly type: FieldType
+  /** Its column; where the table has none, what would be in it. */
+  readonly column: string
+  /** For texts with a column, which have two indexes: what makes the one or the other the one to use, and all of it. */
+  readonly text: { readonly isShort: string; readonly isLong: string; readonly whole: string } | undefined
+}
 
-const isLong = (text: FieldValue): boolean =>
+/** Finds a field in a table that has these columns. Without one for it each document has to be looked into. */
+export const fieldOf = (schema: string, columns: ReadonlySet<string>, index: ViewIndex): Field => {
+  const { type } = index
+  const value = valueOf(schema, index, "d.document")
+  const whole = type === "text" ? `${value} COLLATE "C"` : value
+  if (!columns.has(columnOf(index))) return { type, column: `(${whole})`, text: undefined }
+  const column = `d."${columnOf(index)}"`
+  const text = type === "text" ? { isShort: shortOf(column), isLong: longOf(column), whole: `(${whole})` } : undefined
+  return { type, column, text }
+}
+
+/** Whether a text is longer than what an index has of it. */
+export const isLong = (text: FieldValue): boolean =>
   typeof text === "string" && text.length > indexedMax && Array.from(text).length > indexedMax
 
-const beginOf = (text: FieldValue): FieldValue =>
+/** What the column of a long text holds. */
+export const beginOf = (text: FieldValue): FieldValue =>
   typeof text === "string" ? Array.from(text).slice(0, indexedMax + 1).join("") : text
 
 /** Which columns its table has; no row where there is none. */
@@ -90,14 +108,14 @@ WHERE attrelid = to_regclass('${quoted(schema, view)}') AND attnum > 0 AND NOT a
 /** The statements on the documents of a version of a view. */
 export const make = (schema: string, view: ViewId) => {
   const table = quoted(schema, view)
-  const absent = noRoom(view)
+  const asked = (operation: string) => ({ operation, absent: noRoom(view) })
   return {
     read: statement(
       "readDocuments",
       `SELECT d.key, d.revision, d.document, k.tenant FROM unnest($1::text[], $2::text[]) k(tenant, key)
 CROSS JOIN LATERAL (SELECT d.key, d.revision, d.document::text FROM ${table} d
   WHERE d.tenant = k.tenant AND d.key = k.key LIMIT 1) d`,
-      absent
+      asked("read")
     ),
     write: statement(
       "writeDocuments",
@@ -106,155 +124,9 @@ deleted AS (DELETE FROM ${table} d USING c WHERE c.document IS NULL AND d.tenant
 INSERT INTO ${table} AS d (tenant, key, revision, document)
 SELECT c.tenant, c.key, 1, c.document::json FROM c WHERE c.document IS NOT NULL
 ON CONFLICT (tenant, key) DO UPDATE SET revision = d.revision + 1, document = excluded.document`,
-      absent
+      asked("write")
     ),
-    clear: statement("clearDocuments", `DELETE FROM ${table}`, absent),
+    clear: statement("clearDocuments", `DELETE FROM ${table}`, asked("clear")),
     drop: statement("dropView", `DROP TABLE IF EXISTS ${table}`)
   }
-}
-
-/** A statement with what it is to be given. */
-export interface Prepared {
-  readonly statement: Statement
-  readonly parameters: ReadonlyArray<PgTypes.Parameter>
-}
-
-/**
- * Lists documents. Where an order has parts, those with a value and then those without, each is read by the index.
- * Those without are in the order of a column that is null in all of them, since that is the order of the index.
- */
-export const list = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
-  const values = new Values(query)
-  const { after, limit, orderBy } = query
-  const end = `LIMIT ${values.add(Rows.limit(limit))}`
-  const where = conditionsOf(schema, query, values)
-  const select = ({ conditions, number, order, value }: Part) =>
-    `SELECT ${number} AS part, ${value} AS value, d.key, d.revision, d.document::text AS document
-FROM ${quoted(schema, view)} d WHERE ${[...where, ...conditions].join(" AND ")} ORDER BY ${order} ${end}`
-
-  const text = (): string => {
-    if (orderBy === undefined) {
-      const absent = query.where.find(({ equals }) => equals === null)
-      const order = absent === undefined ? "d.key" : `d."${columnOf(absent)}", d.key`
-      const conditions = after ? [`d.key > ${values.add(Rows.bound(after.key))}`] : []
-      return select({ number: 0, value: "NULL", conditions, order })
-    }
-    const parts = partsOf(schema, orderBy, query, values)
-    if (parts.length === 1) return select(parts[0]!)
-    const direction = directionOf(query)
-    return `SELECT * FROM (${parts.map((part) => `(${select(part)})`).join("\nUNION ALL\n")}) d
-ORDER BY d.part, d.value ${direction}, d.key ${direction} ${end}`
-  }
-  return { statement: statement("listDocuments", text(), noRoom(view)), parameters: values.all }
-}
-
-/** A part of an order that is found in the order of an index. */
-interface Part {
-  readonly number: number
-  readonly value: string
-  readonly conditions: ReadonlyArray<string>
-  readonly order: string
-}
-
-const directionOf = ({ descending }: PlannedQuery): string => descending ? "DESC" : "ASC"
-
-/** What comes after a document, in the order of a field. */
-const partsOf = (
-  schema: string,
-  index: ViewIndex,
-  query: PlannedQuery,
-  values: Values
-): ReadonlyArray<Part> => {
-  const { after, descending } = query
-  const [column, direction, beyond] = [`d."${columnOf(index)}"`, directionOf(query), descending ? "<" : ">"]
-  const order = `${column} ${direction}, d.key ${direction}`
-  const without = (conditions: ReadonlyArray<string>): Part => ({
-    number: 1,
-    value: "NULL",
-    conditions: [`${column} IS NULL`, ...isShort(index), ...conditions],
-    order
-  })
-  if (after?.value === null) return [without([`d.key ${beyond} ${values.add(Rows.bound(after.key))}`])]
-  if (after === undefined) {
-    const valued = { number: 0, value: column, conditions: [`${column} IS NOT NULL`, ...isShort(index)], order }
-    return [valued, ...longParts(schema, index, query, []), without([])]
-  }
-  const [value, key] = [values.field(index.type, after.value), values.add(Rows.bound(after.key))]
-  const behind = `(${column}, d.key) ${beyond} (${value}, ${key})`
-  if (index.type !== "text") return [{ number: 0, value: column, conditions: [behind], order }, without([])]
-  const begin = values.field("text", beginOf(after.value))
-  // A text that is no longer than its column stands before all longer ones that begin with it.
-  const short = isLong(after.value) ? `${column} ${descending ? "<=" : ">"} ${begin}` : behind
-  const long = [`${column} ${beyond}= ${begin}`, `(${wholeOf(schema, index)}, d.key) ${beyond} (${value}, ${key})`]
-  return [
-    { number: 0, value: column, conditions: [short, ...isShort(index)], order },
-    ...longParts(schema, index, query, long),
-    without([])
-  ]
-}
-
-/** Long texts are found by their beginnings, and put in order as a whole. */
-const longParts = (
-  schema: string,
-  index: ViewIndex,
-  query: PlannedQuery,
-  conditions: ReadonlyArray<string>
-): ReadonlyArray<Part> => {
-  if (index.type !== "text") return []
-  const [column, direction, whole] = [`d."${columnOf(index)}"`, directionOf(query), wholeOf(schema, index)]
-  return [{
-    number: 0,
-    value: whole,
-    conditions: [longOf(column), ...conditions],
-    order: `${column} ${direction}, ${whole} ${direction}, d.key ${direction}`
-  }]
-}
-
-/** What makes the index of texts that are not long the one to use. */
-const isShort = (index: ViewIndex): ReadonlyArray<string> =>
-  index.type === "text" ? [shortOf(`d."${columnOf(index)}"`)] : []
-
-/** Counts documents. */
-export const count = (schema: string, view: ViewId, query: PlannedQuery): Prepared => {
-  const values = new Values(query)
-  const text = `SELECT count(*) FROM ${quoted(schema, view)} d WHERE ${
-    conditionsOf(schema, query, values).join(" AND ")
-  }`
-  return { statement: statement("countDocuments", text, noRoom(view)), parameters: values.all }
-}
-
-/** The values of a statement, in the order of their numbers. The tenant is the first. */
-class Values {
-  readonly all: Array<PgTypes.Parameter>
-
-  constructor({ tenant }: PlannedQuery) {
-    this.all = [Rows.name(tenant)]
-  }
-
-  /** Adds one, and answers how the text names it. */
-  add(value: PgTypes.Parameter): string {
-    return `$${this.all.push(value)}`
-  }
-
-  /** Adds the value of a field. */
-  field(type: FieldType, value: FieldValue): string {
-    return this.add(Rows.field(type, value))
-  }
-}
-
-const conditionsOf = (schema: string, { where }: PlannedQuery, values: Values): ReadonlyArray<string> => [
-  "d.tenant = $1",
-  ...where.flatMap((condition) => conditionOf(schema, condition, values))
-]
-
-const conditionOf = (schema: string, condition: Condition, values: Values): ReadonlyArray<string> => {
-  const { equals, type } = condition
-  const column = `d."${columnOf(condition)}"`
-  if (equals === null) return [`${column} IS NULL`, ...isShort(condition)]
-  if (!isLong(equals)) return [`${column} = ${values.field(type, equals)}`, ...isShort(condition)]
-  return [
-    `${column} = ${values.field(type, beginOf(equals))}`,
-    longOf(column),
-    `${wholeOf(schema, condition)} = ${values.field(type, equals)}`
-  ]
 }

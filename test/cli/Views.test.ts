@@ -50,7 +50,7 @@ describe("a view that is asked", () => {
     assert.deepStrictEqual(about, { view: "declarations-by-status", version: 1, position: "200", head: "200" })
     assert.deepStrictEqual(
       [...rows.map(([key, , , budget]) => [key, budget]), [documents[0].key, documents[0].document.budget]],
-      [["trip-york", "budget physics"], ["trip-vaasa", "budget physics"], ["trip-namur", "budget physics"]]
+      [["trip-zagreb", "budget sports"], ["trip-wien", "budget sports"], ["trip-ulm", "budget sports"]]
     )
   })
 })

@@ -267,7 +267,7 @@ export const readers: ReadonlyArray<Mutant> = [
     title: "those without it last"
   },
   {
-    guarantee: "last",
+    guarantee: "pages",
     bug: "SQLite leaves those out that have no such field",
     file: "src/sqlite/SqliteViewStatements.ts",
     find:

@@ -7,11 +7,12 @@ import { Effect } from "effect"
 import { EventStore } from "../../src/EventStore.ts"
 import { planned } from "../../src/internal/documents.ts"
 import * as PostgresStatements from "../../src/postgres/PostgresStatements.ts"
+import * as PostgresViewQueries from "../../src/postgres/PostgresViewQueries.ts"
 import * as ViewStatements from "../../src/postgres/PostgresViewStatements.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { snapshot } from "../../src/testing/suites/Snapshots.ts"
 import type { ViewDefinition, ViewQuery } from "../../src/ViewStore.ts"
-import { freshSchema, onPostgres, open, stranger } from "./server.ts"
+import { freshSchema, onPostgres, open, roomOf, stranger } from "./server.ts"
 
 const view: ViewDefinition = {
   name: "planned",
@@ -46,10 +47,10 @@ const queries: ReadonlyArray<ViewQuery> = [
 const viewStatements = (schema: string) => {
   const { clear: _, drop: __, ...statements } = ViewStatements.make(schema, view)
   const listing = queries.map((query, index) => {
-    const { statement } = ViewStatements.list(schema, view, planned(view, query)!)
+    const { statement } = PostgresViewQueries.list(roomOf(schema, view), planned(view, query)!)
     return { ...statement, name: `${statement.name} ${index}` }
   })
-  const { statement: counting } = ViewStatements.count(schema, view, planned(view, queries[2]!)!)
+  const { statement: counting } = PostgresViewQueries.count(roomOf(schema, view), planned(view, queries[2]!)!)
   return [...Object.values(statements), ...listing, counting]
 }
 
@@ -188,7 +189,7 @@ onPostgres(() =>
         deepStrictEqual(conditions("listDocuments 2"), ["Index Cond: ((tenant = $1) AND (text_status = $3))"])
         deepStrictEqual(conditions("countDocuments"), ["Index Cond: ((tenant = $1) AND (text_status = $2))"])
         deepStrictEqual(conditions("listDocuments 5"), [
-          "Index Cond: ((tenant = $1) AND (ROW(number_total, key) > ROW($3, $4)))",
+          "Index Cond: ((tenant = $1) AND (ROW(number_total, key) > ROW($4, $3)))",
           "Index Cond: ((tenant = $1) AND (number_total IS NULL))"
         ])
         for (const number of [4, 5, 7, 8]) {

@@ -11,11 +11,12 @@ import { planned } from "../../src/internal/documents.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import { inRealTime } from "../../src/postgres/PostgresClock.ts"
 import * as PostgresStatements from "../../src/postgres/PostgresStatements.ts"
+import * as PostgresViewQueries from "../../src/postgres/PostgresViewQueries.ts"
 import * as ViewStatements from "../../src/postgres/PostgresViewStatements.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { snapshot } from "../../src/testing/suites/Snapshots.ts"
 import { type ViewDefinition, type ViewQuery, ViewStore } from "../../src/ViewStore.ts"
-import { freshSchema, onPostgres, open, stranger, url } from "./server.ts"
+import { freshSchema, onPostgres, open, roomOf, stranger, url } from "./server.ts"
 
 const view = (version: number): ViewDefinition => ({
   name: "notes",
@@ -96,7 +97,7 @@ const careless = (schema: string): ReadonlyArray<readonly [PostgresStatements.St
     return [
       [ViewStatements.make(schema, definition).read, [["b"], ["n-1"]]] as const,
       ...plans.map((plan) => {
-        const { parameters, statement } = ViewStatements.list(schema, definition, plan)
+        const { parameters, statement } = PostgresViewQueries.list(roomOf(schema, definition), plan)
         return [statement, parameters] as const
       })
     ]
@@ -210,7 +211,7 @@ onPostgres(() =>
         const { role, schema } = yield* shared
         const sql = yield* session(role, "a")
         const plan = planned(view(2), { tenant: "a", limit: 5, where: [{ field: "status", equals: "open" }] })!
-        const { statement } = ViewStatements.list(schema, view(2), plan)
+        const { statement } = PostgresViewQueries.list(roomOf(schema, view(2)), plan)
         yield* sql`SET enable_seqscan = off`
         yield* sql`SET plan_cache_mode = force_generic_plan`
         yield* sql.unsafe(`PREPARE listing AS ${statement.text}`).unprepared

@@ -14,8 +14,9 @@ import { Lease } from "../../src/Lease.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import { inRealTime } from "../../src/postgres/PostgresClock.ts"
 import { PostgresTransaction } from "../../src/postgres/PostgresTransaction.ts"
+import * as ViewStatements from "../../src/postgres/PostgresViewStatements.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
-import { ViewStore } from "../../src/ViewStore.ts"
+import { type ViewDefinition, ViewStore } from "../../src/ViewStore.ts"
 
 const shared = inject("postgres")
 const found = "missing" in shared ? shared : await Server.whenReady(shared)
@@ -68,3 +69,27 @@ export const open = (options: Partial<Postgres.Options>) =>
     transaction: Context.get(context, PostgresTransaction),
     sql: Context.get(context, PgClient.PgClient)
   }))
+
+/**
+ * Takes a schema's clock in hand, and answers how to turn it. The server's own cannot be turned, but the stores ask for
+ * it in one place. It has nothing to go back to.
+ */
+export const turnClock = Effect.fnUntraced(function*(schema: string) {
+  const sql = yield* stranger
+  const table = sql(`${schema}.test_clock`)
+  yield* sql`CREATE TABLE ${table} AS SELECT 'epoch'::timestamptz AS at`
+  yield* sql.unsafe(`CREATE OR REPLACE FUNCTION ${schema}.clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT at FROM ${schema}.test_clock $$`)
+  let latest = 0
+  return (millis: number) => {
+    latest = Math.max(latest, Math.floor(millis))
+    return Effect.orDie(Effect.asVoid(sql`UPDATE ${table} SET at = to_timestamp(${latest / 1_000}::float8)`))
+  }
+})
+
+/** The table of a view that was prepared like this. */
+export const roomOf = (schema: string, view: ViewDefinition) => ({
+  schema,
+  view,
+  columns: new Set(ViewStatements.columnsOf(view).keys())
+})
