@@ -15,8 +15,8 @@ import { defaultTenant } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { randomOf } from "../../src/testing/Seeded.ts"
 import { dropSchema, storesWithSqlAt } from "./place.ts"
-import type { Sample, Told } from "./replayer.ts"
 import { newEvent } from "./readModels.ts"
+import type { Sample, Told } from "./replayer.ts"
 
 /** What it held on its way, and where it came to. */
 export interface Report {
@@ -37,7 +37,7 @@ export interface Options {
 }
 
 /** How many streams there are, each a document of the larger view. */
-export const streams = 20_000
+const streams = 20_000
 
 /** How much the heap may grow once it has everything that it keeps, for what V8 does as it likes. */
 const growthMiBMax = 24
