@@ -21,14 +21,7 @@ import {
 } from "./internal/types.ts"
 import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewReads from "./internal/viewReads.ts"
-import {
-  type Definition,
-  type ProjectionHost,
-  type Settings,
-  type Source,
-  type SqlContext,
-  type Target
-} from "./ProjectionHost.ts"
+import type { Definition, ProjectionHost, Settings, Source, SqlContext, Target } from "./ProjectionHost.ts"
 import { ViewStore } from "./ViewStore.ts"
 
 export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
@@ -154,10 +147,10 @@ export const View = <Self>() =>
   const readable: ViewReads.Readable = {
     view,
     document,
-    fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
+    fields: ViewReads.fieldsOf(document, view),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
-  refuseEarlier(readable)
+  ViewReads.refuseEarlier(readable)
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
@@ -171,22 +164,6 @@ export const View = <Self>() =>
         })
       )
   }))
-}
-
-const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
-  const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
-  return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
-}
-
-const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
-  const wrong = was.find(({ version }, index) =>
-    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
-    was.findIndex((other) => other.version === version) !== index
-  )
-  if (wrong === undefined) return
-  throw new RangeError(
-    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
-  )
 }
 
 // ── Folds
