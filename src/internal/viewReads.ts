@@ -21,7 +21,7 @@ export interface Readable {
 }
 
 /** The schemas of the fields of a view that are indexed. */
-export const fieldsOf = (document: PureCodec, { indexes }: ViewDefinition): Readable["fields"] => {
+export const schemasOf = (document: PureCodec, { indexes }: ViewDefinition): Readable["fields"] => {
   const { fields } = untyped<Pick<Readable, "fields">>(document)
   return Object.fromEntries(indexes.map(({ field }) => [field, fields[field]!]))
 }
