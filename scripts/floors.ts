@@ -62,7 +62,6 @@ const rooms: ReadonlyArray<Room> = [
       "Aggregate",
       "internal/viewDocuments",
       "internal/viewReads",
-      "internal/declaration",
       "Projection"
     ],
     packages: ["effect"]

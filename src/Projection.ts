@@ -147,7 +147,7 @@ export const View = <Self>() =>
   const readable: ViewReads.Readable = {
     view,
     document,
-    fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
+    fields: ViewReads.schemasOf(document, view),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
   ViewReads.refuseEarlier(readable)
@@ -164,11 +164,6 @@ export const View = <Self>() =>
         })
       )
   }))
-}
-
-const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
-  const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
-  return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
 }
 
 // ── Folds

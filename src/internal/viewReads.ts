@@ -20,6 +20,23 @@ export interface Readable {
   readonly was: ReadonlyArray<Documents.Earlier>
 }
 
+/** The schemas of the fields of a view that are indexed. */
+export const schemasOf = (document: PureCodec, { indexes }: ViewDefinition): Readable["fields"] => {
+  const { fields } = untyped<Pick<Readable, "fields">>(document)
+  return Object.fromEntries(indexes.map(({ field }) => [field, fields[field]!]))
+}
+
+/** A view names versions before its own as earlier ones, each once. */
+export const refuseEarlier = ({ view, was }: Readable): void => {
+  const wrong = was.find(({ version }, index) =>
+    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
+    was.findIndex((other) => other.version === version) !== index
+  )
+  if (wrong === undefined) return
+  const wanted = `1 to ${view.version - 1}, each once`
+  throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: ${wanted}.`)
+}
+
 /** What a query says, of whatever view. */
 interface Told {
   readonly where?: { readonly [field: string]: unknown } | undefined
@@ -143,16 +160,4 @@ const invalid = (what: string, problem: string) => Result.fail(new InputInvalid(
 const named = (tenant: string, key: string): Effect.Effect<void, Exclude<ReadFailure, StoreUnavailable>> => {
   const refusal = refuseName("the tenant", tenant) ?? refuseName("the key", key)
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
-}
-
-/** What cannot be an earlier version is a mistake in the program, which should not start. */
-export const refuseEarlier = ({ view, was }: Readable): void => {
-  const wrong = was.find(({ version }, index) =>
-    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
-    was.findIndex((other) => other.version === version) !== index
-  )
-  if (wrong === undefined) return
-  throw new RangeError(
-    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
-  )
 }
