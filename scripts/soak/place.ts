@@ -2,6 +2,7 @@
  * A store by the place where it is: the URL of a PostgreSQL, or a file of SQLite. For campaigns that run on both.
  */
 import { Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import * as Store from "../../src/Store.ts"
@@ -19,3 +20,10 @@ export const storesWithSqlAt = (place: string): ReturnType<typeof Sqlite.layer> 
 
 /** The schema that a URL of a PostgreSQL names; undefined if it is a file, or names none. */
 export const schemaOf = (place: string): string | undefined => URL.parse(place)?.searchParams.get("schema") ?? undefined
+
+/** Drops a schema of a PostgreSQL with all that is in it. */
+export const dropSchema = (url: string, schema: string): Promise<unknown> =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`SET client_min_messages = error`.pipe(Effect.andThen(sql`DROP SCHEMA ${sql(schema)} CASCADE`))
+  ).pipe(Effect.provide(storesWithSqlAt(`${url}?schema=${schema}`)), Effect.runPromise)

@@ -22,7 +22,7 @@ import { Lease } from "../../src/Lease.ts"
 import { randomOf, type Seeded } from "../../src/testing/Seeded.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
 import * as Chains from "./chains.ts"
-import { storesWithSqlAt } from "./place.ts"
+import { dropSchema, storesWithSqlAt } from "./place.ts"
 import { appends, type Expected, expected, partitions, tableOf } from "./readModels.ts"
 
 /** What the runs came to. */
@@ -109,15 +109,9 @@ const inPlace = async (
     await work(place, join(folder, "effects"))
   } finally {
     rmSync(folder, { recursive: true })
-    if (url !== undefined) await drop(url, schema)
+    if (url !== undefined) await dropSchema(url, schema)
   }
 }
-
-const drop = (url: string, schema: string): Promise<unknown> =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql`SET client_min_messages = error`.pipe(Effect.andThen(sql`DROP SCHEMA ${sql(schema)} CASCADE`))
-  ).pipe(Effect.provide(storesWithSqlAt(`${url}?schema=${schema}`)), Effect.runPromise)
 
 /** One run: what was wrong with it. */
 const runOnce = (

@@ -16,7 +16,8 @@ import type { Meta, Settings } from "../../src/ProjectionHost.ts"
 import type { Seeded } from "../../src/testing/Seeded.ts"
 import { schemaOf } from "./place.ts"
 
-const WalletEvent = Event.union({
+/** What happens to a wallet. */
+export const WalletEvent = Event.union({
   Filled: { coins: Schema.Int, budget: Schema.String },
   Spent: { coins: Schema.Int, budget: Schema.String }
 })
@@ -128,7 +129,8 @@ const eventOf = (category: string, random: Seeded): Event.New => {
   return newEvent(random.oneOf(["Filled", "Spent"]), { coins, budget: `b-${random.below(budgets)}` })
 }
 
-const newEvent = (type: string, data: object): Event.New =>
+/** An event that anybody may have written. */
+export const newEvent = (type: string, data: object): Event.New =>
   Result.getOrThrow(Event.make({
     eventId: SecureRandom.uuidV7Unsafe(),
     type,
