@@ -16,19 +16,21 @@ import type { Meta, Settings } from "../../src/ProjectionHost.ts"
 import type { Seeded } from "../../src/testing/Seeded.ts"
 import { schemaOf } from "./place.ts"
 
-const WalletEvent = Event.union({
+/** What happens to a wallet. */
+export const WalletEvent = Event.union({
   Filled: { coins: Schema.Int, budget: Schema.String },
   Spent: { coins: Schema.Int, budget: Schema.String }
 })
 const BudgetEvent = Event.union({ Granted: { coins: Schema.Int }, Closed: {} })
 
-const Trace = Schema.Struct({ events: Schema.Int, trace: Schema.Int, last: Schema.String })
+/** The schema of a document. */
+export const Trace = Schema.Struct({ events: Schema.Int, trace: Schema.Int, last: Schema.String })
 
 /** What a document shows of the events that it was given. */
 export type Trace = typeof Trace.Type
 
 /** Order-sensitive: another sequence is another number. */
-const step = (before: Trace | undefined, { id, version }: Pick<Meta, "id" | "version">): Trace => ({
+export const step = (before: Trace | undefined, { id, version }: Pick<Meta, "id" | "version">): Trace => ({
   events: (before?.events ?? 0) + 1,
   trace: ((before?.trace ?? 7) * 31 + version) % 1_000_003,
   last: `${id}@${version}`
@@ -85,7 +87,7 @@ const rows = (place: string) =>
   }).toLayer({ pageEvents: 100, partitions: 2 })
 
 /** A line for each closed budget, in a file that all workers write to. */
-const letters = (file: string) =>
+export const letters = (file: string) =>
   Projection.effect("letters", {
     from: "beginning",
     sources: (on) => [
@@ -128,7 +130,8 @@ const eventOf = (category: string, random: Seeded): Event.New => {
   return newEvent(random.oneOf(["Filled", "Spent"]), { coins, budget: `b-${random.below(budgets)}` })
 }
 
-const newEvent = (type: string, data: object): Event.New =>
+/** An event that anybody may have written. */
+export const newEvent = (type: string, data: object): Event.New =>
   Result.getOrThrow(Event.make({
     eventId: SecureRandom.uuidV7Unsafe(),
     type,

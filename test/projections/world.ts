@@ -81,6 +81,16 @@ export interface Point {
 
 const dead = new StoreUnavailable({ operation: "any", detail: "the process is gone" })
 
+/** How a process dies that dies at a point: what its last call comes to. */
+export const Death = Context.Reference<Effect.Effect<never, StoreUnavailable>>("test/projections/Death", {
+  defaultValue: () => Effect.fail(dead)
+})
+
+/** Stores of its own for a process that dies, over the same log; those at hand unless given. */
+export const Elsewhere = Context.Reference<
+  Effect.Effect<Context.Context<StoresOf>, StoreUnavailable, Scope.Scope> | undefined
+>("test/projections/Elsewhere", { defaultValue: () => undefined })
+
 /** Starts projections in a process of their own on the stores at hand. */
 export const start = Effect.fnUntraced(function*<R, E>(
   projections: Layer.Layer<R, E, ProjectionHost | ViewStore>,
@@ -94,7 +104,9 @@ export const start = Effect.fnUntraced(function*<R, E>(
   }
 ) {
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-  const stores = yield* Effect.context<StoresOf>()
+  const death = yield* Death
+  const elsewhere = dies === undefined ? undefined : yield* Elsewhere
+  const stores = elsewhere === undefined ? yield* Effect.context<StoresOf>() : yield* elsewhere
   let calls = 0
   let isDead = false
   let trouble: Fault<StoreUnavailable> = passes
@@ -103,7 +115,7 @@ export const start = Effect.fnUntraced(function*<R, E>(
   const die = Effect.suspend(() => {
     isDead = true
     for (const wake of deaths) wake()
-    return Effect.fail(dead)
+    return death
   })
   const crash: Fault<StoreUnavailable> = (call) =>
     Effect.suspend(() => {
