@@ -21,7 +21,7 @@ import * as Worker from "../../src/Worker.ts"
 import { AccountEvent, Accounts, behavior, MoneyDeposited, Supervisor } from "../fixtures/Account.ts"
 import { metric, newEvent, tagOf } from "../fixtures/Runtimes.ts"
 import { memory } from "./memory.ts"
-import { append, caughtUp, scenario, start } from "./world.ts"
+import { append, caughtUp, eventually, scenario, start } from "./world.ts"
 
 const Balance = Schema.Struct({ cents: Schema.Int, note: Schema.optionalKey(Schema.String) })
 
@@ -154,7 +154,7 @@ describe("a view while its new version is filled", () => {
         yield* caughtUp(process, Balances)
         assert.isUndefined(yield* balances.get("c"), "the old one is pinned")
         yield* Context.get(process.context, Projections).unpin("balances")
-        while ((yield* balances.get("c")) === undefined) yield* Effect.sleep("10 millis")
+        yield* eventually("the new one is read", balances.get("c"), (balance) => balance !== undefined)
         assert.deepStrictEqual(yield* balances.get("c"), { cents: 7 })
         assert.isUndefined(yield* balances.get("a"))
       })

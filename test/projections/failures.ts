@@ -17,6 +17,7 @@ import {
   append,
   caughtUp,
   documentsOf,
+  eventually,
   grow,
   type Point,
   type Process,
@@ -46,17 +47,8 @@ const statusOf = (process: Process<never>, name = "traces") =>
   Effect.map(operations(process).status(name), ([status]) => status!)
 
 /** Ends when a projection fares as is said. */
-export const when = Effect.fnUntraced(function*(
-  process: Process<never>,
-  is: (status: ProjectionStatus) => boolean,
-  name?: string
-) {
-  while (true) {
-    const status = yield* statusOf(process, name)
-    if (is(status)) return status
-    yield* Effect.sleep("50 millis")
-  }
-})
+export const when = (process: Process<never>, is: (status: ProjectionStatus) => boolean, name?: string) =>
+  eventually(`it fares like ${is}`, statusOf(process, name), is)
 
 /** Where the events of bad luck are. */
 const unlucky = (events: ReadonlyArray<Stored>) =>
@@ -234,7 +226,7 @@ export const tooNew = (stores: Stores) =>
       // It has let others have the lease.
       yield* when(process, () => true)
       const { leases } = process.faults.inner
-      while ((yield* leases.list).length > 0) yield* Effect.sleep("10 millis")
+      yield* eventually("the lease is let go", leases.list, ({ length }) => length === 0)
     })
   )
 

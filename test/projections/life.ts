@@ -20,6 +20,7 @@ import {
   assertOneChain,
   caughtUp,
   documentsOf,
+  eventually,
   grow,
   type Process,
   randomOf,
@@ -148,7 +149,7 @@ export const isResetElsewhere = (stores: Stores) =>
       yield* caughtUp(one, Traces)
       const other = yield* start(projection(), { lease: stores.lease })
       yield* operations(other).reset("traces")
-      while ((yield* documentsOf("traces", 1)).size === 0) yield* Effect.sleep("50 millis")
+      yield* eventually("it is filled again", documentsOf("traces", 1), ({ size }) => size > 0)
       yield* caughtUp(one, Traces)
       yield* assertEqual("traces", 1, "after the reset")
     })

@@ -13,6 +13,7 @@ import {
   allEvents,
   caughtUp,
   documentsOf,
+  eventually,
   grow,
   type Point,
   type Process,
@@ -147,17 +148,14 @@ export const rollsBack = (stores: Stores, seed: number) =>
       const running = yield* Effect.flip(operations(young).drop("traces", 1))
       assert.match(running.message, /is the one that is read/)
       yield* operations(young).unpin("traces")
-      while ((yield* liveVersion)?.version !== 2) yield* Effect.sleep("20 millis")
+      yield* eventually("the new one is read again", liveVersion, (live) => live?.version === 2)
       assert.match((yield* Effect.flip(operations(young).drop("traces", 1))).message, /a worker still runs version 1/)
       yield* again.kill
       const status = yield* operations(young).status("traces")
       assert.deepStrictEqual(status[0]!.versions.map(({ version }) => version), [1, 2])
       // Its lease lasts a while.
-      while (true) {
-        const dropped = yield* Effect.exit(operations(young).drop("traces", 1))
-        if (dropped._tag === "Success") break
-        yield* Effect.sleep("200 millis")
-      }
+      const drop = Effect.exit(operations(young).drop("traces", 1))
+      yield* eventually("the old one is dropped", drop, ({ _tag }) => _tag === "Success")
       assert.strictEqual((yield* Effect.exit(documentsOf("traces", 1)))._tag, "Failure")
       assert.deepStrictEqual((yield* operations(young).status("traces"))[0]!.versions.map(({ version }) => version), [
         2
@@ -179,13 +177,15 @@ export const waitsForAll = (stores: Stores, seed: number) =>
         before: ({ partition }) => partition === 1 ? late.await : Effect.void
       })
       const { checkpoints } = young.faults.inner
-      while (true) {
-        const others = (yield* checkpoints.list("traces")).filter(({ partition, version }) =>
-          version === 2 && partition !== 1
-        )
-        if (others.length === 2 && others.every(({ position }) => position >= 40n)) break
-        yield* Effect.sleep("20 millis")
-      }
+      const others = Effect.map(
+        checkpoints.list("traces"),
+        (all) => all.filter(({ partition, version }) => version === 2 && partition !== 1)
+      )
+      yield* eventually(
+        "the others have caught up",
+        others,
+        (all) => all.length === 2 && all.every(({ position }) => position >= 40n)
+      )
       assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: false }, `seed ${seed}: one is late`)
       yield* late.open
       yield* caughtUp(young, NewTraces)

@@ -197,6 +197,20 @@ export const caughtUp = Effect.fnUntraced(function*(
   yield* Context.get(context, ProjectionHost).await(projection.definition, head, { deadline: "2 minutes" })
 })
 
+/** Looks again and again, and fails if it is not so within 30 seconds: a test that cannot end tells nobody why. */
+export const eventually = Effect.fnUntraced(function*<A, E, R>(
+  what: string,
+  look: Effect.Effect<A, E, R>,
+  is: (found: A) => boolean
+) {
+  for (let turn = 0; turn < 1_000; turn++) {
+    const found = yield* look
+    if (is(found)) return found
+    yield* Effect.sleep("30 millis")
+  }
+  return assert.fail(`not so within 30 seconds: ${what}`)
+})
+
 // ── The log
 
 /** Some events of a few accounts, as a seed wants it: some with a note, some that delete a document. */
