@@ -62,6 +62,7 @@ const rooms: ReadonlyArray<Room> = [
       "Aggregate",
       "internal/viewDocuments",
       "internal/viewReads",
+      "internal/declaration",
       "Projection"
     ],
     packages: ["effect"]

@@ -8,6 +8,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
+import { define, on, register } from "./internal/declaration.ts"
 import {
   type EffectSource,
   type Folds,
@@ -20,16 +21,7 @@ import {
 } from "./internal/types.ts"
 import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewReads from "./internal/viewReads.ts"
-import {
-  type Definition,
-  type Hosted,
-  type Kind,
-  ProjectionHost,
-  type Settings,
-  type Source,
-  type SqlContext,
-  type Target
-} from "./ProjectionHost.ts"
+import type { Definition, ProjectionHost, Settings, Source, SqlContext, Target } from "./ProjectionHost.ts"
 import { ViewStore } from "./ViewStore.ts"
 
 export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
@@ -155,10 +147,10 @@ export const View = <Self>() =>
   const readable: ViewReads.Readable = {
     view,
     document,
-    fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
+    fields: ViewReads.schemasOf(document, view),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
-  refuseEarlier(readable)
+  ViewReads.refuseEarlier(readable)
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
@@ -172,55 +164,6 @@ export const View = <Self>() =>
         })
       )
   }))
-}
-
-const on = (events: Events, cases: Source["cases"], options?: { readonly key: Source["key"] }): Source => ({
-  events,
-  cases,
-  key: options?.key
-})
-
-const register = Effect.fnUntraced(function*(
-  definition: Definition,
-  target: Target,
-  settings: Settings
-): Effect.fn.Return<Hosted, never, any> {
-  const host = yield* ProjectionHost
-  const services = yield* Effect.context<never>()
-  return yield* host.register({ definition, target, settings, services })
-})
-
-/** What cannot be a projection is a mistake in the program, which should not start. */
-const define = <const Name extends string>(
-  kind: Kind,
-  name: Name,
-  version: number
-): Definition & { readonly name: Name } => {
-  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
-    throw new TypeError(
-      `The name of a projection has lower-case letters, digits and hyphens, a letter first, 1 to 40: not "${name}".`
-    )
-  }
-  if (!Number.isSafeInteger(version) || version < 1 || version > 999_999) {
-    throw new RangeError(`The version of "${name}" must be a whole number from 1 to 999,999, not ${version}.`)
-  }
-  return { name, version, kind }
-}
-
-const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
-  const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
-  return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
-}
-
-const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
-  const wrong = was.find(({ version }, index) =>
-    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
-    was.findIndex((other) => other.version === version) !== index
-  )
-  if (wrong === undefined) return
-  throw new RangeError(
-    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
-  )
 }
 
 // ── Folds

@@ -224,7 +224,7 @@ export interface Settings {
   readonly tries?: number | undefined
   /** How many events are read and applied at once, 1 to 1,000; 1,000 unless given, of an effect 100. */
   readonly pageEvents?: number | undefined
-  /** How many documents of a view stay in memory, at least 1; 10,000 unless given. */
+  /** How many documents of a view stay in memory, at least 1, and no more than 32 MiB of text; 10,000 unless given. */
   readonly cachedDocuments?: number | undefined
   /** How long shutting down waits for the batch that is being worked off; 10 seconds unless given. */
   readonly drainDeadline?: Duration.Input | undefined

@@ -166,13 +166,21 @@ const hosted = ({ folded, listeners, running: { live, prepared } }: Projecting.P
 
 /** Begins nothing more, waits for what is being worked off as long as the deadline allows, and ends the rest. */
 const drain = Effect.fnUntraced(function*(
-  { progress, readers, settings: { drainDeadline } }: Running,
+  { definition: { name }, progress, readers, settings: { drainDeadline } }: Running,
   fibers: ReadonlyArray<Fiber.Fiber<unknown>>
 ) {
   for (const reader of readers) reader.closing = true
-  yield* Effect.timeoutOption(idle(readers, progress), drainDeadline)
-  yield* Fiber.interruptAll(fibers)
+  const drained = yield* Effect.timeoutOption(idle(readers, progress), drainDeadline)
+  if (drained._tag === "None") {
+    yield* Effect.logWarning(`"${name}" did not drain in time; what is under way is interrupted`)
+  }
+  for (const fiber of fibers) fiber.interruptUnsafe()
+  const ended = yield* Effect.timeoutOption(Fiber.awaitAll(fibers), interruptedWithin)
+  if (ended._tag === "None") yield* Effect.logWarning(`What "${name}" does cannot be interrupted; it is left behind`)
 })
+
+/** Its lease is given back in that time, too. */
+const interruptedWithin = "2 seconds"
 
 const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
   Effect.suspend(() =>

@@ -236,7 +236,9 @@ const compareEffects = (file: string, closed: ReadonlyArray<number>, tally: Tall
   const first = [...new Set(lines)]
   tally.effects.done += lines.length
   tally.effects.again += lines.length - first.length
-  return first.join() === closed.join() ? [] : [`effects were done at ${first.length} of ${closed.length}, or in disorder`]
+  return first.join() === closed.join()
+    ? []
+    : [`effects were done at ${first.length} of ${closed.length}, or in disorder`]
 }
 
 /** A term begins whenever a lease goes to another holder than the one before. */

@@ -41,13 +41,13 @@ const next = (before: Trace | undefined, _: unknown, meta: Meta) => step(before,
 const options = { version: 1, document: Trace, indexes: ["events"] } as const
 
 /** A document for each wallet. */
-export class Wallets extends Projection.View<Wallets>()("wallets", options) {}
+class Wallets extends Projection.View<Wallets>()("wallets", options) {}
 
 /** A document for each budget, made by both aggregates; closing it deletes it. */
-export class Budgets extends Projection.View<Budgets>()("budgets", options) {}
+class Budgets extends Projection.View<Budgets>()("budgets", options) {}
 
 /** How many events there were of each type, and in all. */
-export class Counts extends Projection.View<Counts>()("counts", options) {}
+class Counts extends Projection.View<Counts>()("counts", options) {}
 
 /** Small pages and few documents in memory, so that there is much to go wrong. */
 const settings: Settings = { pageEvents: 100, cachedDocuments: 30 }

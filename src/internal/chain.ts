@@ -9,7 +9,7 @@ import type { StoreUnavailable } from "../EventStore.ts"
 import { LogRewound, PartitionsChanged, StoreRestored } from "../ProjectionHost.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import * as LiveVersions from "./liveVersions.ts"
-import { Paused, reach, type Reader } from "./reader.ts"
+import { Paused, reach, type Reader, type Running } from "./reader.ts"
 
 export interface Chain {
   readonly reader: Reader
@@ -64,28 +64,35 @@ export const begin = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Retu
 /** A name of a stream by itself: no part of it holds a NUL. */
 export const streamName = ({ category, id, tenant }: StreamId): string => `${tenant}\0${category}\0${id}`
 
-/** The checkpoint of a reader. The first who comes makes those of all partitions at once, so that their number is known. */
+/** The checkpoint of a reader. */
 const own = Effect.fnUntraced(function*(reader: Reader, epoch: string): Effect.fn.Return<Checkpoint, Obstacle> {
-  const { definition: { name, version }, ledger, settings: { partitions } } = reader.running
-  const all = (yield* ledger.list(name)).filter((checkpoint) => checkpoint.version === reader.id.version)
-  if (all.length === 0) {
-    const to = yield* origin(reader)
-    const ids = Array.from({ length: partitions }, (_, partition) => ({ ...reader.id, partition }))
-    yield* ledger.transaction(
-      Effect.forEach(ids, (id) => ledger.advance({ id, revision: 0, to, epoch }, Effect.void), { discard: true })
-    )
-    return yield* own(reader, epoch)
-  }
+  const { definition: { name }, settings: { partitions } } = reader.running
+  const all = yield* ensure(reader.running, epoch)
   const found = all.find(({ partition }) => partition === reader.id.partition)
-  if (found === undefined || all.length !== partitions) {
-    const projection = `${name}" (version ${version})`
-    return yield* new PartitionsChanged({ projection, before: all.length, now: partitions })
-  }
-  return found
+  if (found !== undefined && all.length === partitions) return found
+  return yield* new PartitionsChanged({ projection: name, before: all.length, now: partitions })
 })
 
-/** Where a reader begins who has never been anywhere. */
-const origin = ({ running: { ports: { events }, target } }: Reader): Effect.Effect<Position, StoreUnavailable> =>
+/** The checkpoints of its version. The first who comes makes those of all partitions, so that their number is known. */
+export const ensure = Effect.fnUntraced(function*(
+  running: Running,
+  epoch: string
+): Effect.fn.Return<ReadonlyArray<Checkpoint>, StoreUnavailable | CheckpointMoved> {
+  const { definition: { name, version }, ledger, settings: { partitions } } = running
+  const all = (yield* ledger.list(name)).filter((checkpoint) => checkpoint.version === version)
+  if (all.length > 0) return all
+  const to = yield* origin(running)
+  const ids = Array.from({ length: partitions }, (_, partition) => ({ name, version, partition }))
+  return yield* ledger.transaction(
+    Effect.forEach(
+      ids,
+      (id) => Effect.map(ledger.advance({ id, revision: 0, to, epoch }, Effect.void), ({ checkpoint }) => checkpoint)
+    )
+  )
+})
+
+/** Where a projection begins that has never been anywhere. */
+const origin = ({ ports: { events }, target }: Running): Effect.Effect<Position, StoreUnavailable> =>
   target._tag === "Effect" && target.from === "now" ? events.head : Effect.succeed(0n)
 
 /** What was read must be what is there. */

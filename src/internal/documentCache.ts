@@ -15,6 +15,8 @@ export interface Cached {
   committed: unknown
   /** As the events have made it that are being applied. */
   document: unknown
+  /** How long its text is, as far as it is known; about how much memory it takes. */
+  characters: number
   /** Whether it was asked for since somebody last looked for what to let go. */
   used: boolean
 }
@@ -22,9 +24,20 @@ export interface Cached {
 export interface DocumentCache {
   readonly documentsMax: number
   readonly byName: Map<string, Cached>
+  /** Of all of them. */
+  characters: number
 }
 
-export const make = (documentsMax: number): DocumentCache => ({ documentsMax, byName: new Map() })
+/** So many characters of text may stay, whatever the number of documents: 32 Mi. */
+const charactersMax = 32 * 1024 * 1024
+
+export const make = (documentsMax: number): DocumentCache => ({ documentsMax, byName: new Map(), characters: 0 })
+
+/** A document has become so long. */
+export const measure = (cache: DocumentCache, cached: Cached, characters: number): void => {
+  cache.characters += characters - cached.characters
+  cached.characters = characters
+}
 
 /** The document of a key; unless it was loaded before, nothing is known of it. */
 export const find = ({ byName }: DocumentCache, tenant: string, key: string): Cached => {
@@ -42,6 +55,7 @@ export const find = ({ byName }: DocumentCache, tenant: string, key: string): Ca
     problem: undefined,
     committed: undefined,
     document: undefined,
+    characters: 0,
     used: true
   }
   byName.set(name, made)
@@ -49,14 +63,21 @@ export const find = ({ byName }: DocumentCache, tenant: string, key: string): Ca
 }
 
 /** Lets documents go until they are few enough: those that nobody has asked for since the last time first. */
-export const trim = ({ byName, documentsMax }: DocumentCache): void => {
+export const trim = (cache: DocumentCache): void => {
+  const { byName, documentsMax } = cache
   for (const [name, cached] of byName) {
-    if (byName.size <= documentsMax) return
+    if (byName.size <= documentsMax && cache.characters <= charactersMax) return
     byName.delete(name)
-    if (!cached.used) continue
-    cached.used = false
-    byName.set(name, cached)
+    if (cached.used) {
+      cached.used = false
+      byName.set(name, cached)
+    } else {
+      measure(cache, cached, 0)
+    }
   }
 }
 
-export const clear = ({ byName }: DocumentCache): void => byName.clear()
+export const clear = (cache: DocumentCache): void => {
+  cache.byName.clear()
+  cache.characters = 0
+}

@@ -75,6 +75,9 @@ const paused = Effect.fnUntraced(function*<A>(reader: Reader, operation: string,
       Effect.flatMap(plan(checkpoint), ({ to, value, work }) =>
         ledger.transaction(Effect.gen(function*() {
           const open = (yield* ledger.resume(id)) ?? checkpoint
+          if (open.revision !== checkpoint.revision + 1) {
+            return yield* refused(reader, operation, "somebody else has moved or resumed it meanwhile")
+          }
           yield* step(reader, open, to, work)
           if (before.paused !== undefined) yield* ledger.pause(id, before.paused, before.epoch)
           return value

@@ -8,6 +8,7 @@ import { OperationRefused } from "../Projections.ts"
 import type { LiveVersion } from "../ViewStore.ts"
 import type { Unfit } from "./applier.ts"
 import * as Attention from "./attention.ts"
+import * as Chain from "./chain.ts"
 import { settingOf } from "./elapsed.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import { reach, type Running } from "./reader.ts"
@@ -25,17 +26,27 @@ const call = ({ readers }: Running) =>
     for (const { attention } of readers) Attention.call(attention)
   })
 
-const forAll = <A, E>(running: Running, act: (reader: Running["readers"][number]) => Effect.Effect<A, E>) =>
-  Effect.ensuring(Effect.forEach(running.readers, act, { discard: true }), call(running))
-
-export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, StoreUnavailable> =>
-  Effect.flatMap(
-    running.ports.events.epoch,
-    (epoch) => forAll(running, ({ id }) => running.ledger.pause(id, reason, epoch))
+/** Does something with all of its checkpoints, those of partitions among them that it has no more. */
+const forAll = <A>(
+  running: Running,
+  operation: string,
+  act: (checkpoint: Checkpoint, epoch: string) => Effect.Effect<A, StoreUnavailable>
+): Effect.Effect<void, Refused> =>
+  Effect.gen(function*() {
+    const epoch = yield* running.ports.events.epoch
+    // Made now, if there are none: else it would not be known where it is to begin.
+    const all = yield* Chain.ensure(running, epoch)
+    yield* running.ledger.transaction(Effect.forEach(all, (checkpoint) => act(checkpoint, epoch), { discard: true }))
+  }).pipe(
+    (done) => unmoved(running, operation, done),
+    Effect.ensuring(call(running))
   )
 
-export const resume = (running: Running): Effect.Effect<void, StoreUnavailable> =>
-  forAll(running, ({ id }) => running.ledger.resume(id))
+export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, Refused> =>
+  forAll(running, "pause", (checkpoint, epoch) => running.ledger.pause(checkpoint, reason, epoch))
+
+export const resume = (running: Running): Effect.Effect<void, Refused> =>
+  forAll(running, "resume", (checkpoint) => running.ledger.resume(checkpoint))
 
 /** The checkpoints of a version of it, however many partitions it had. */
 const checkpointsOf = ({ definition: { name }, ledger }: Running, version: number) =>

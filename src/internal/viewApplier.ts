@@ -62,7 +62,7 @@ export const make = (options: Options): Applier => {
   const finish = (events: ReadonlyArray<Stored>, gathered: Gathered): Effect.Effect<Applied, Unfit> => {
     run(gathered, touched)
     position = gathered.count === 0 ? position : events[gathered.count - 1]!.position
-    return Effect.map(Effect.fromResult(encode(documents, touched)), (changes) => ({
+    return Effect.map(Effect.fromResult(encode(documents, cache, touched)), (changes) => ({
       count: gathered.count,
       failure: gathered.failure,
       work: changes.length === 0 ? Effect.void : write(options, changes)
@@ -76,7 +76,7 @@ export const make = (options: Options): Applier => {
         const gathered = gather(routing, cache, options.share, events)
         return gathered.missing.length === 0
           ? finish(events, gathered)
-          : Effect.flatMap(load(options, documents, gathered.missing), () => finish(events, gathered))
+          : Effect.flatMap(load(options, documents, cache, gathered.missing), () => finish(events, gathered))
       }),
     keep: () => {
       if (options.isWatched()) publish(changesOf(touched, position))
@@ -151,6 +151,7 @@ const readAtOnce = 1_000
 const load = Effect.fnUntraced(function*(
   { store, view }: Options,
   documents: ViewDocuments.Documents,
+  cache: DocumentCache.DocumentCache,
   missing: ReadonlyArray<DocumentCache.Cached>
 ): Effect.fn.Return<void, StoreUnavailable> {
   const wanted = [...new Set(missing)]
@@ -162,6 +163,7 @@ const load = Effect.fnUntraced(function*(
       const text = byName.get(`${cached.tenant}\0${cached.key}`)
       const read = text === undefined ? Result.succeed(undefined) : documents.decode(text)
       cached.loaded = true
+      DocumentCache.measure(cache, cached, text?.length ?? 0)
       cached.problem = Result.isFailure(read)
         ? `its document "${cached.key}" cannot be read: ${read.failure}`
         : undefined
@@ -201,19 +203,18 @@ const rerun = (steps: ReadonlyArray<Step>, touched: Set<DocumentCache.Cached>, c
 /** What becomes of the documents that have become others, or why one cannot be kept. */
 const encode = (
   documents: ViewDocuments.Documents,
+  cache: DocumentCache.DocumentCache,
   touched: ReadonlySet<DocumentCache.Cached>
 ): Result.Result<ReadonlyArray<DocumentChange>, Unfit> => {
   const changes: Array<DocumentChange> = []
-  for (const { committed, document, key, tenant } of touched) {
-    if (document === committed) continue
-    if (document === undefined) {
-      changes.push({ tenant, key, document: undefined })
-      continue
-    }
-    const text = documents.encode(document)
+  for (const cached of touched) {
+    const { document, key, tenant } = cached
+    if (!isChanged(cached)) continue
+    const text = document === undefined ? Result.succeed(undefined) : documents.encode(document)
     if (Result.isFailure(text)) {
       return Result.fail(new Unfit({ error: `document "${key}" cannot be kept: ${text.failure}` }))
     }
+    DocumentCache.measure(cache, cached, text.success?.length ?? 0)
     changes.push({ tenant, key, document: text.success })
   }
   return Result.succeed(changes)

@@ -20,6 +20,23 @@ export interface Readable {
   readonly was: ReadonlyArray<Documents.Earlier>
 }
 
+/** The schemas of the fields of a view that are indexed. */
+export const schemasOf = (document: PureCodec, { indexes }: ViewDefinition): Readable["fields"] => {
+  const { fields } = untyped<Pick<Readable, "fields">>(document)
+  return Object.fromEntries(indexes.map(({ field }) => [field, fields[field]!]))
+}
+
+/** A view names versions before its own as earlier ones, each once. */
+export const refuseEarlier = ({ view, was }: Readable): void => {
+  const wrong = was.find(({ version }, index) =>
+    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
+    was.findIndex((other) => other.version === version) !== index
+  )
+  if (wrong === undefined) return
+  const wanted = `1 to ${view.version - 1}, each once`
+  throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: ${wanted}.`)
+}
+
 /** What a query says, of whatever view. */
 interface Told {
   readonly where?: { readonly [field: string]: unknown } | undefined

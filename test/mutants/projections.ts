@@ -85,13 +85,13 @@ export const projections: ReadonlyArray<Mutant> = [
     title: "I14, I11"
   },
   {
-    guarantee: "I11",
-    bug: "a stream is taken back, and stays parked for whoever works",
-    file: "src/internal/holding.ts",
-    find: "    yield* step(reader, open, to, work)\n    if",
-    replace: "    yield* work\n    if",
+    guarantee: "I14",
+    bug: "a letter is left of what was worked off",
+    file: "src/internal/handBack.ts",
+    find: "next?.position === at.position ? Effect.void : letters.remove(letterId, at.position)",
+    replace: "Effect.void",
     test: failures,
-    title: "I11"
+    title: "I14, I11"
   },
   {
     guarantee: "I12",
@@ -228,7 +228,7 @@ export const projections: ReadonlyArray<Mutant> = [
     find: "live === undefined || live.pinned || live.version",
     replace: "live === undefined || live.version",
     test: rebuilds,
-    title: "I16: gives way"
+    title: "I16: does not"
   },
   {
     guarantee: "I16",

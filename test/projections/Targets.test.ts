@@ -32,6 +32,8 @@ describe("an effect", () => {
 
   it.effect("begins with what comes from now on, and leaves out nothing of that", () => Targets.actsFromNowOn(memory))
 
+  it.effect("begins there too if it was paused before its first day", () => Targets.isPausedBeforeItsFirstDay(memory))
+
   it.effect("I14: is tried again, and then waits for somebody", () => Targets.triesEffectsAgain(memory))
 
   it.effect("I14: is done in the order of its stream once that is taken back", () => Targets.takesEffectsBack(memory))

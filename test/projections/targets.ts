@@ -2,8 +2,9 @@
  * Scenarios of what is not a view: rows, and effects on the world.
  */
 import { assert } from "@effect/vitest"
-import { Context, Data, Effect } from "effect"
+import { Context, Data, Effect, Layer } from "effect"
 import * as Projection from "../../src/Projection.ts"
+import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import { Projections } from "../../src/Projections.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
 import { AccountEvent } from "../fixtures/Account.ts"
@@ -20,7 +21,8 @@ import {
   randomOf,
   scenario,
   start,
-  type Stores
+  type Stores,
+  type StoresOf
 } from "./world.ts"
 
 class Down extends Data.TaggedError("Down")<{ readonly what: string }> {
@@ -159,6 +161,29 @@ export const actsFromNowOn = (stores: Stores) =>
       assert.deepStrictEqual(seen, [2n, 3n])
       const refused = yield* Effect.flip(operations(second).reset("notes"))
       assert.match(refused.message, /would be done again/)
+    })
+  )
+
+/** Paused by a tool before any worker has run it, it begins where it would have begun. */
+export const isPausedBeforeItsFirstDay = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const seen: Array<bigint> = []
+      const projection = notes(seen)("now")
+      yield* append("a-1", newEvent({ data: { cents: 1 } }))
+      const tool = projection.toLayer({ partitions: 2 }).pipe(Layer.provideMerge(ProjectionRunner.layerIdle))
+      const given = yield* Effect.context<StoresOf>()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const context = yield* Layer.build(Layer.provide(tool, Layer.succeedContext(given)))
+        yield* Context.get(context, Projections).pause("notes")
+      }))
+      yield* append("a-1", newEvent({ data: { cents: 2 } }))
+      const process = yield* start(projection.toLayer({ partitions: 2, drainDeadline: 0 }), { lease: stores.lease })
+      yield* when(process, ({ state }) => state === "paused", "notes")
+      yield* operations(process).resume("notes")
+      yield* caughtUp(process, projection)
+      assert.deepStrictEqual(seen, [2n])
     })
   )
 
