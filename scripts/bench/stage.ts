@@ -222,6 +222,8 @@ const longLedgers = async (fresh: Fresh, work: Work, around: Around): Promise<St
   await touch(books, work.callers)
   return {
     round: async (millis) => {
+      // While others had their turns an idle aggregate may have left.
+      await touch(books, work.callers)
       await books.settle()
       const spent = await around(() => carryOut(books, work.callers, planOf(work, millis)))
       await check(books)

@@ -111,13 +111,15 @@ const runOnce = Effect.fnUntraced(function*(stage: Stage, tally: Tally) {
 })
 
 /** Appends as long as it shall. */
-const write = Effect.fnUntraced(function*<E, R>(random: Seeded, goesOn: Effect.Effect<boolean, E, R>, pauseMillis: number) {
-  const store = yield* EventStore
-  while (yield* goesOn) {
-    yield* Effect.ignore(store.append(appends(random)))
-    yield* Effect.sleep(pauseMillis)
+const write = Effect.fnUntraced(
+  function*<E, R>(random: Seeded, goesOn: Effect.Effect<boolean, E, R>, pauseMillis: number) {
+    const store = yield* EventStore
+    while (yield* goesOn) {
+      yield* Effect.ignore(store.append(appends(random)))
+      yield* Effect.sleep(pauseMillis)
+    }
   }
-})
+)
 
 // ── Processes
 
@@ -156,7 +158,9 @@ const fill = Effect.fnUntraced(function*({ events, file, kills, place, random }:
     yield* reached(2, until > from ? until : from + 1n)
     yield* Effect.promise(() => young.end("SIGKILL"))
     tally.kills++
-    tally.resumedAt.push(`${Math.round(100 * Number(yield* positionOf(2)) / Number(yield* (yield* EventStore).head))} %`)
+    tally.resumedAt.push(
+      `${Math.round(100 * Number(yield* positionOf(2)) / Number(yield* (yield* EventStore).head))} %`
+    )
     young = yield* Effect.promise(() => start(place, file, 2, said))
   }
   return young
