@@ -41,17 +41,29 @@ const showPoison = ({ problems, takenBack }: Poison.Report) => {
 
 const onPlace = (place: string, url: string | undefined, death: "interrupted" | "cut") =>
   describe(`projections on ${place}`, () => {
-    it("I11, I12, I19: run by two processes, killed and frozen, come to what the log says", async () =>
-      showProjections(await Projections.run({ runs: 1, seed: 1, faults: 4, url })), timeout)
+    it(
+      "I11, I12, I19: run by two processes, killed and frozen, come to what the log says",
+      async () => showProjections(await Projections.run({ runs: 1, seed: 1, faults: 4, url })),
+      timeout
+    )
 
-    it.live("I11: are what the log says wherever between two statements their process died", () =>
-      Effect.map(Crashes.run({ seeds: 1, seed: 1, only: ["fill"], deaths: [death], url }), showCrashes), timeout)
+    it.live(
+      "I11: are what the log says wherever between two statements their process died",
+      () => Effect.map(Crashes.run({ seeds: 1, seed: 1, only: ["fill"], deaths: [death], url }), showCrashes),
+      timeout
+    )
 
-    it("I16: have a new version filled under load, killed on the way, rolled back; nobody notices", async () =>
-      showRebuild(await Rebuild.run({ runs: 1, seed: 1, events: 3_000, kills: 1, url })), timeout)
+    it(
+      "I16: have a new version filled under load, killed on the way, rolled back; nobody notices",
+      async () => showRebuild(await Rebuild.run({ runs: 1, seed: 1, events: 3_000, kills: 1, url })),
+      timeout
+    )
 
-    it("I14: do not wait for a stream that is poison, and nothing of it is lost", async () =>
-      showPoison(await Poison.run({ streams: 300, seed: 1, arrivals: 200, url })), timeout)
+    it(
+      "I14: do not wait for a stream that is poison, and nothing of it is lost",
+      async () => showPoison(await Poison.run({ streams: 300, seed: 1, arrivals: 200, url })),
+      timeout
+    )
 
     it("I18: hold no more at the end of a log than on the way", async () => {
       const { problems, samples } = await Replay.run({ events: 20_000, seed: 1, url })

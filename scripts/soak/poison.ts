@@ -104,10 +104,12 @@ const observe = Effect.fnUntraced(function*(stage: Stage, handler: { isMended: b
   const { deadLetters, parked, retry } = yield* Projections
   yield* caughtUp
   const waits: Array<number> = []
-  const watching = yield* Effect.forkChild(Stream.runForEach((yield* Ears).changes, ({ document, key }) =>
-    Effect.sync(() => {
-      if (key !== victim && document?.sent !== undefined) waits.push(millisSince(document.sent))
-    })))
+  const watching = yield* Effect.forkChild(
+    Stream.runForEach((yield* Ears).changes, ({ document, key }) =>
+      Effect.sync(() => {
+        if (key !== victim && document?.sent !== undefined) waits.push(millisSince(document.sent))
+      }))
+  )
   yield* arrive(stage, stage.arrivals)
   yield* caughtUp
   yield* Fiber.interrupt(watching)
