@@ -117,6 +117,13 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return onPlaces(place, (url) => run({ runs, seed, url }))
     }
   },
+  poison: {
+    about: "[STREAMS=10000] [SEED=1] [sqlite|postgres]  one stream that cannot be worked off: what others notice",
+    run: async ([streams = 10_000, seed = 1], place) => {
+      const { run } = await import("./soak/poison.ts")
+      return onPlaces(place, (url) => run({ streams, seed, url }))
+    }
+  },
   replay: {
     about:
       "[EVENTS=1000000] [SEED=1] [sqlite|postgres]  a long log read from its beginning: what that takes, and holds",

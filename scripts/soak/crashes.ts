@@ -11,7 +11,7 @@ import { dyingAt } from "../../test/projections/crashes.ts"
 import { quarantines } from "../../test/projections/failures.ts"
 import { rebuilds } from "../../test/projections/rebuilds.ts"
 import type { Point, Stores } from "../../test/projections/world.ts"
-import { type DeathKind, deaths, stage } from "./stages.ts"
+import { type DeathKind, deaths as waysToDie, stage } from "./stages.ts"
 
 /** What the runs came to. */
 export interface Report {
@@ -34,6 +34,8 @@ export interface Options {
   readonly url?: string | undefined
   /** Which of the scenarios; all unless given. */
   readonly only?: ReadonlyArray<keyof typeof scenarios>
+  /** How a process may die; in all ways that there are unless given. */
+  readonly deaths?: ReadonlyArray<DeathKind>
 }
 
 /** Each answers how many points there are in a run that nobody disturbs. */
@@ -49,7 +51,9 @@ const leases = { fill: "200 millis", rebuild: "3 seconds", takeBack: "200 millis
 const atOnce = 6
 
 /** Carries them out. */
-export const run = ({ only = ["fill", "rebuild", "takeBack"], seed, seeds, url }: Options): Effect.Effect<Report> =>
+export const run = (
+  { deaths = waysToDie, only = ["fill", "rebuild", "takeBack"], seed, seeds, url }: Options
+): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const report = { points: {} as Record<string, number>, deaths: {} as Record<string, number>, runs: 0 }
     const problems: Array<string> = []

@@ -121,11 +121,17 @@ const onPostgres = async ({ url }: Setting): Promise<Readings> => {
 
 const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 
-const onSqlite = async ({ filename: fileName }: Setting): Promise<Readings> => {
+const openSqlite = async (fileName: string) => {
   const connection = sqliteConnection({ fileName })
-  // Durable as Varve is: the driver's own default is the same, but a comparison shall not hang on that.
+  // Durable as Varve is: the driver's own default is the same, but a comparison shall not hang on that. And patient, or
+  // whoever reads and whoever writes would fail each other.
   await connection.command("PRAGMA synchronous = FULL")
-  const store = getSQLiteEventStore({ fileName, connectionOptions: { singleton: true, connection } })
+  await connection.command("PRAGMA busy_timeout = 5000")
+  return { connection, store: getSQLiteEventStore({ fileName, connectionOptions: { singleton: true, connection } }) }
+}
+
+const onSqlite = async ({ filename }: Setting): Promise<Readings> => {
+  const { connection, store } = await openSqlite(filename)
   await store.schema.migrate()
   const consumerOf = () => store.consumer<EntryBooked>({ pulling })
   const view = async (keys: 100 | 1_000, count: number) => {
@@ -163,10 +169,15 @@ const onSqlite = async ({ filename: fileName }: Setting): Promise<Readings> => {
     ...writing(store),
     catchUp: (making: Making, count) => making.target === "fold" ? sum(count) : view(making.keys, count),
     watch: async (onApplied) => {
-      const consumer = consumerOf()
+      // Its transactions on one connection exclude each other, and appends would fall into the consumer's.
+      const own = await openSqlite(filename)
+      const consumer = own.store.consumer<EntryBooked>({ pulling })
       consumer.processor({ processorId: idOf(), eachMessage: ({ data }) => onApplied(data.reference) })
       void consumer.start()
-      return () => consumer.stop()
+      return async () => {
+        await consumer.stop()
+        own.connection.close()
+      }
     },
     close: async () => connection.close()
   }
