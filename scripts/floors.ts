@@ -40,7 +40,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "InlineViews", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
     packages: ["effect"]
   },
   {
@@ -52,7 +52,14 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 2,
     name: "stores", // what every adapter of the log does in the same way
-    modules: ["internal/order", "internal/appends", "internal/pages", "internal/readers", "internal/documents"],
+    modules: [
+      "internal/order",
+      "internal/pages",
+      "internal/readers",
+      "internal/documents",
+      "internal/appends",
+      "internal/inline"
+    ],
     packages: ["effect"]
   },
   {
@@ -80,6 +87,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/asking",
       "internal/snapshots",
       "internal/finish",
+      "internal/inlineRefusals",
       "internal/speculation",
       "internal/commit",
       "internal/currentState",

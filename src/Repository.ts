@@ -20,6 +20,7 @@ import {
 } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
 import * as EventId from "./internal/eventId.ts"
+import { unsettled } from "./internal/inlineRefusals.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Replay from "./internal/replay.ts"
 import { refuseNames, refuseVersion } from "./internal/seal.ts"
@@ -168,6 +169,9 @@ const append = Effect.fnUntraced(function*(
       return yield* fail(
         new VersionConflict({ ...Replay.where(stream), expected: save.expected, actual: status.actual })
       )
+    case "DocumentConflict":
+    case "ViewsChanged":
+      return yield* fail(unsettled(status))
     case "Refused":
       return yield* fail(status.reason)
     case "Duplicate":

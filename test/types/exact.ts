@@ -10,6 +10,7 @@ import type { CheckpointStore } from "varve/CheckpointStore"
 import type { DeadLetters } from "varve/DeadLetters"
 import * as Event from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
+import type { InlineViews } from "varve/InlineViews"
 import type { Lease } from "varve/Lease"
 import type * as Memory from "varve/memory/Memory"
 import type { SnapshotStore } from "varve/SnapshotStore"
@@ -114,7 +115,7 @@ const Asking = Orders.toLayer({
 is<Equal<typeof Asking, Layer.Layer<Orders, never, AggregateHost | Carriers>>>()
 
 is<Equal<typeof AggregateRuntime.layer, Layer.Layer<AggregateHost, never, EventStore | SnapshotStore>>>()
-type ReadSide = CheckpointStore | ViewStore | DeadLetters | Lease
+type ReadSide = CheckpointStore | ViewStore | InlineViews | DeadLetters | Lease
 is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore | ReadSide, never, never>>>()
 is<
   Equal<
