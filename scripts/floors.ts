@@ -40,7 +40,7 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "InlineViews", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost"],
+    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "InlineViews", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost", "InlineHost"],
     packages: ["effect"]
   },
   {
@@ -119,7 +119,13 @@ const rooms: ReadonlyArray<Room> = [
       "internal/listeners",
       "internal/running",
       "internal/waits",
-      "ProjectionRunner"
+      "ProjectionRunner",
+      "internal/arrival",
+      "internal/inlineTexts",
+      "internal/inlineView",
+      "internal/inlineDecisions",
+      "internal/inlineAppends",
+      "InlineRuntime"
     ],
     packages: ["effect", "node:crypto"]
   },
