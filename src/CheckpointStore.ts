@@ -75,6 +75,24 @@ export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("Chec
  *
  * A name, number or position that cannot be one finds nothing where it is read; where it would be written it is a
  * defect with `InputInvalid` or `LimitExceeded`, since names come from code and not from data.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CheckpointStore } from "varve/CheckpointStore"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const step = { id: { name: "invoices", version: 1, partition: 0 }, revision: 0, to: 10n, epoch: "e" }
+ *
+ * const program = Effect.gen(function*() {
+ *   const checkpoints = yield* CheckpointStore
+ *   const { checkpoint, value } = yield* checkpoints.advance(step, Effect.succeed("done"))
+ *   const again = yield* Effect.flip(checkpoints.advance(step, Effect.succeed("done twice")))
+ *   return [value, checkpoint.revision, again._tag]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => ["done", 1, "CheckpointMoved"]
+ * ```
  */
 export class CheckpointStore extends Context.Service<CheckpointStore, {
   /** Names the database behind this layer: what it shares with another port of the same id is one transaction. */

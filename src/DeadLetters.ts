@@ -57,6 +57,27 @@ export interface ParkedStream {
  * What is asked inside a transaction (`CheckpointStore.advance`, or that of the same database's `SqlClient`) takes part
  * in it. A name, number or position that cannot be one finds nothing where it is read; where it would be written it is a
  * defect with `InputInvalid` or `LimitExceeded`, since it comes from code, or from the log.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { DeadLetters } from "varve/DeadLetters"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const reader = { name: "invoices", version: 1 }
+ * const stream = { tenant: "t", category: "Order", id: "o-1" }
+ *
+ * const program = Effect.gen(function*() {
+ *   const { list, park, parked, put } = yield* DeadLetters
+ *   yield* put({ reader, position: 7n, stream, type: "OrderPlaced", reason: "HandlerFailed", error: "no such customer" })
+ *   yield* park({ reader, stream, fromPosition: 7n })
+ *   const [letter] = yield* list({ reader })
+ *   const [first] = yield* parked(reader)
+ *   return [letter?.error, letter?.attempts, first?.stream.id]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => ["no such customer", 1, "o-1"]
+ * ```
  */
 export class DeadLetters extends Context.Service<DeadLetters, {
   /** Names the database behind this layer. */

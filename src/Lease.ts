@@ -29,6 +29,24 @@ export interface Held {
  * The leases of all who share this store. Ask them outside of transactions, where others see them at once.
  *
  * A name, a holder or a time that cannot be one is a defect with `InputInvalid` or `LimitExceeded`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Lease } from "varve/Lease"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { claim, release } = yield* Lease
+ *   const first = yield* claim({ name: "invoices", holder: "worker 1", millis: 10_000 })
+ *   const second = yield* claim({ name: "invoices", holder: "worker 2", millis: 10_000 })
+ *   yield* release({ name: "invoices", holder: "worker 1" })
+ *   const third = yield* claim({ name: "invoices", holder: "worker 2", millis: 10_000 })
+ *   return [first.holder, second.holder, third.holder]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => ["worker 1", "worker 1", "worker 2"]
+ * ```
  */
 export class Lease extends Context.Service<Lease, {
   /**

@@ -84,6 +84,26 @@ export interface LiveVersion {
  * A name of a view, a version or a field that cannot be one, or a query by a field that has no index, is a defect with
  * `InputInvalid` or `LimitExceeded`, since it comes from code. Tenants, keys and documents come from data: those that
  * cannot be are refused where they are written, and find nothing where they are read.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Memory from "varve/memory/Memory"
+ * import { ViewStore } from "varve/ViewStore"
+ *
+ * const orders = { name: "orders", version: 1, indexes: [{ field: "status", type: "text" }] } as const
+ * const put = (key: string, document: object) => ({ tenant: "t", key, document: JSON.stringify(document) })
+ *
+ * const program = Effect.gen(function*() {
+ *   const views = yield* ViewStore
+ *   yield* views.prepare(orders)
+ *   yield* views.write(orders, [put("o-1", { status: "placed" }), put("o-2", { status: "sent" })])
+ *   return yield* views.list(orders, { tenant: "t", where: [{ field: "status", equals: "sent" }], limit: 10 })
+ * })
+ *
+ * const sent = [{ key: "o-2", revision: 1, document: `{"status":"sent"}` }]
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => sent
+ * ```
  */
 export class ViewStore extends Context.Service<ViewStore, {
   /** Names the database behind this layer. */

@@ -3,14 +3,26 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
+import { CheckpointStore } from "../CheckpointStore.ts"
+import { DeadLetters } from "../DeadLetters.ts"
 import { EventStore, StoreUnavailable } from "../EventStore.ts"
+import { Lease } from "../Lease.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
+import { ViewStore } from "../ViewStore.ts"
+import * as SqliteCheckpointStore from "./SqliteCheckpointStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import * as SqliteClock from "./SqliteClock.ts"
+import * as SqliteDeadLetters from "./SqliteDeadLetters.ts"
+import { detailOf, isLasting } from "./SqliteErrors.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
+import * as SqliteLease from "./SqliteLease.ts"
 import * as SqliteMigrations from "./SqliteMigrations.ts"
+import * as SqliteReaderStatements from "./SqliteReaderStatements.ts"
 import * as SqliteSnapshotStore from "./SqliteSnapshotStore.ts"
 import * as SqliteStatements from "./SqliteStatements.ts"
+import * as SqliteTurns from "./SqliteTurns.ts"
+import * as SqliteViewStatements from "./SqliteViewStatements.ts"
+import * as SqliteViewStore from "./SqliteViewStore.ts"
 
 /**
  * Which file, and how to share it: `filename` is made if it does not exist, in a folder that does. With `exclusive` no
@@ -20,7 +32,8 @@ export type Options = SqliteClient.Options
 
 /**
  * The stores in a file, which is made and brought up to date when the Layer is built. Beside the stores it gives the
- * file's `SqlClient`, for an application that keeps its own tables there.
+ * file's `SqlClient`, for an application that keeps its own tables there; what the stores of readers are asked inside
+ * its transactions is part of them.
  *
  * A commit that was acknowledged survives a crash of the machine (WAL, `synchronous` FULL). A file that another process
  * keeps locked is waited for, 5 seconds at most.
@@ -44,8 +57,10 @@ export type Options = SqliteClient.Options
  */
 export const layer = (
   options: Options
-): Layer.Layer<EventStore | SnapshotStore | SqlClient.SqlClient, StoreUnavailable> =>
-  stores.pipe(Layer.provideMerge(open(options)))
+): Layer.Layer<
+  EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease | SqlClient.SqlClient,
+  StoreUnavailable
+> => stores.pipe(Layer.provideMerge(open(options)))
 
 const open = (options: Options) =>
   Layer.catchTag(
@@ -56,8 +71,8 @@ const open = (options: Options) =>
         Effect.fail(
           new StoreUnavailable({
             operation: "open",
-            detail: SqliteClient.detailOf(error),
-            lasting: SqliteClient.isLasting(error)
+            detail: detailOf(error),
+            lasting: isLasting(error)
           })
         )
       )
@@ -67,8 +82,16 @@ const stores = Layer.effectContext(Effect.gen(function*() {
   const client = yield* SqliteClient.SqliteClient
   yield* SqliteMigrations.run
   const statements = SqliteStatements.make(client.database)
+  const readers = SqliteReaderStatements.make(client.database)
+  const views = SqliteViewStatements.make(client.database)
   const clock = SqliteClock.make()
+  const turns = SqliteTurns.make(client, clock)
+  const storeId = statements.storeId()
   return Context.make(EventStore, SqliteEventStore.make(client, statements, clock)).pipe(
-    Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements, clock))
+    Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements, clock)),
+    Context.add(CheckpointStore, SqliteCheckpointStore.make(client, readers, turns, storeId)),
+    Context.add(ViewStore, SqliteViewStore.make(readers, views, turns, storeId)),
+    Context.add(DeadLetters, SqliteDeadLetters.make(readers, turns, storeId)),
+    Context.add(Lease, SqliteLease.make(readers, turns))
   )
 }))

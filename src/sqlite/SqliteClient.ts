@@ -1,11 +1,13 @@
 /**
- * A thin `SqlClient` over Node's own SQLite, and beside it what a store needs of an embedded engine: work that is one
- * transaction in one synchronous turn, so that nothing is held open while other fibers run.
+ * An open SQLite file: beside its `SqlClient` what a store needs of an embedded engine, work that is one transaction in
+ * one synchronous turn, so that nothing is held open while other fibers run; and work that takes part in a transaction.
  */
-import { Context, Effect, Layer, Option, Schedule, type Scope, Semaphore, Stream } from "effect"
+import { Context, Effect, Layer, Option, type Scope, Semaphore } from "effect"
 import { Reactivity } from "effect/reactivity"
-import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { SqlClient, type SqlError } from "effect/sql"
+import { DatabaseSync } from "node:sqlite"
+import * as SqliteConnection from "./SqliteConnection.ts"
+import { attempt, patience, toSqlError, type TurnFailed, whenFree, wroteNothing } from "./SqliteErrors.ts"
 
 /** Which file, and how to share it. */
 export interface Options {
@@ -15,22 +17,27 @@ export interface Options {
   readonly exclusive?: boolean | undefined
 }
 
-/** A turn failed. `certain`: nothing was written. Otherwise the commit failed at its end, and the file may hold it. */
-export interface TurnFailed {
-  readonly _tag: "TurnFailed"
-  readonly certain: boolean
-  readonly error: SqlError.SqlError
-}
+/** Work of a store with the engine: at once, and in whatever transaction. */
+export type Work = <A>(operation: string, work: () => A) => Effect.Effect<A, TurnFailed>
 
-/** An open file: its `SqlClient` for applications, and turns for the stores. */
+/** An open file: its `SqlClient` for applications, turns for the log, and work in transactions for its readers. */
 export class SqliteClient extends Context.Service<SqliteClient, {
   readonly sql: SqlClient.SqlClient
   readonly database: DatabaseSync
   readonly exclusive: boolean
   /** Work that writes: one immediate transaction in one synchronous turn. */
-  readonly write: <A>(operation: string, work: () => A) => Effect.Effect<A, TurnFailed>
+  readonly write: Work
   /** Work that reads: one snapshot in one synchronous turn. */
-  readonly read: <A>(operation: string, work: () => A) => Effect.Effect<A, TurnFailed>
+  readonly read: Work
+  /** Work that writes as part of the transaction that it is asked in, all of it or none; a turn if it is in none. */
+  readonly joinedWrite: Work
+  /** Work that reads as part of the transaction that it is asked in; a turn if it is in none. */
+  readonly joinedRead: Work
+  /** An Effect in one transaction, kept or not as a whole; inside another one it is undone by itself if it fails. */
+  readonly transaction: <A, E, R, F>(
+    work: Effect.Effect<A, E, R>,
+    onFailure: (failure: TurnFailed) => F
+  ) => Effect.Effect<A, E | F, R>
 }>()("varve/sqlite/SqliteClient") {}
 
 /**
@@ -48,17 +55,24 @@ const make = Effect.fnUntraced(function*(
   yield* whenFree(attempt("open", () => configure(database, exclusive)))
   // The engine has one connection: whoever has the permit has the engine, be it for a turn or for a transaction.
   const permit = Semaphore.makeUnsafe(1)
-  const sql = yield* makeSql(database, permit)
-  const turn = <A>(operation: string, begin: string, work: () => A) => {
-    const taken = takePermit(permit, operation, () => takeTurn(database, operation, begin, work))
-    return whenFree(outsideTransaction(sql, operation, taken))
-  }
+  const uncertain = new WeakSet<SqlError.SqlError>()
+  const sql = yield* SqliteConnection.make(database, permit, uncertain)
+  const turn = (begin: string): Work => (operation, work) =>
+    whenFree(takePermit(permit, operation, () => takeTurn(database, operation, begin, work)))
+  const [write, read] = [turn("BEGIN IMMEDIATE"), turn("BEGIN DEFERRED")]
   return SqliteClient.of({
     sql,
     database,
     exclusive,
-    write: (operation, work) => turn(operation, "BEGIN IMMEDIATE", work),
-    read: (operation, work) => turn(operation, "BEGIN DEFERRED", work)
+    write: (operation, work) => outsideTransaction(sql, operation, write(operation, work)),
+    read: (operation, work) => outsideTransaction(sql, operation, read(operation, work)),
+    joinedWrite: joined(sql, write, (operation, work) => joinWrite(database, operation, work)),
+    joinedRead: joined(sql, read, (operation, work) => join(database, operation, work)),
+    transaction: (work, onFailure) =>
+      Effect.mapError(
+        transaction(sql, permit, uncertain, work),
+        (failure) => failure._tag === "WorkFailed" ? failure.error : onFailure(failure)
+      )
   })
 })
 
@@ -81,20 +95,6 @@ const configure = (database: DatabaseSync, exclusive: boolean): void => {
   database.exec("PRAGMA synchronous = FULL")
 }
 
-const patience = "5 seconds"
-
-/** The engine's own waiting would stop the whole process, so it never waits; an Effect does, for up to 5 seconds. */
-const whenFree = <A, E extends SqlError.SqlError | TurnFailed>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.retry(effect, { schedule: whileBusy, while: isBusy })
-
-const whileBusy = Schedule.jittered(Schedule.min([Schedule.exponential("1 milli", 1.5), Schedule.spaced("20 millis")]))
-  .pipe(Schedule.upTo({ duration: patience }))
-
-const isBusy = (failure: SqlError.SqlError | TurnFailed): boolean => {
-  const error = failure._tag === "TurnFailed" ? failure.error : failure
-  return error.reason._tag === "LockTimeoutError" && (failure._tag !== "TurnFailed" || failure.certain)
-}
-
 /**
  * A turn waits for its place, but not for ever: an application that asks a store while it holds the engine itself, for
  * a transaction or an open stream of rows, would wait for its own end.
@@ -113,15 +113,16 @@ const takePermit = <A>(
     }))
     return Effect.timeoutOrElse(waiting, {
       duration: patience,
-      orElse: () => {
-        const cause = new Error(
-          "the application held its SqlClient, in a transaction or a stream, for longer than 5 seconds"
-        )
-        const failed: TurnFailed = { _tag: "TurnFailed", certain: !begun, error: toSqlError(cause, operation) }
-        return Effect.fail(failed)
-      }
+      orElse: () => Effect.fail(held(operation, !begun))
     })
   })
+
+const held = (operation: string, certain: boolean): TurnFailed => {
+  const cause = new Error(
+    "the application held its SqlClient, in a transaction or a stream, for longer than 5 seconds"
+  )
+  return { _tag: "TurnFailed", certain, error: toSqlError(cause, operation) }
+}
 
 /** Whoever holds the engine for a transaction of his own would wait for himself. */
 const outsideTransaction = <A>(
@@ -157,21 +158,6 @@ const takeTurn = <A>(
   }
 }
 
-const errcodeOf = (cause: unknown): unknown =>
-  typeof cause === "object" && cause !== null && "errcode" in cause ? cause.errcode : undefined
-
-/** The file could not be written to: SQLITE_FULL, SQLITE_IOERR_WRITE. */
-const unwritten: ReadonlySet<unknown> = new Set([13, 778])
-
-/**
- * Whether a commit that failed is known to have written nothing. One that leaves its transaction open has not begun.
- * One that could not write has left the last page of its transaction out of the write-ahead log, and without that page
- * no reader takes any of it, neither now nor after a crash. But one that failed after its last page, as in an fsync, is
- * rolled back by the engine and still whole in the file: a crash could bring it back until another commit overwrites it.
- */
-const wroteNothing = (database: DatabaseSync, cause: unknown): boolean =>
-  database.isTransaction || unwritten.has(errcodeOf(cause))
-
 /** Part of the turn, so that nobody else's statement can end up in what is rolled back. */
 const rollback = (database: DatabaseSync): void => {
   try {
@@ -181,146 +167,95 @@ const rollback = (database: DatabaseSync): void => {
   }
 }
 
-const attempt = <A>(operation: string, work: () => A): Effect.Effect<A, SqlError.SqlError> =>
-  Effect.try({ try: work, catch: (cause) => toSqlError(cause, operation) })
-
-/** Node names the engine's code `errcode`, Effect looks for `errno`. */
-const toSqlError = (cause: unknown, operation: string): SqlError.SqlError => {
-  const errno = errcodeOf(cause)
-  const known = errno === undefined ? cause : Object.assign(new Error(String(cause), { cause }), { errno })
-  const reason = SqlError.classifySqliteError(known, { message: `sqlite: ${operation} failed`, operation })
-  return new SqlError.SqlError({ reason })
-}
-
-const details: ReadonlyMap<number, string> = new Map([
-  [5, "another process is writing to the file, and went on for longer than 5 seconds"],
-  [6, "another process is writing to the file, and went on for longer than 5 seconds"],
-  [8, "the file is read-only"],
-  [10, "the disk failed"],
-  [11, "the file is damaged"],
-  [13, "the disk is full"],
-  [14, "the file cannot be opened; its folder must exist and be writable"],
-  [26, "the file is not a SQLite database"]
-])
-
-/** SQLITE_BUSY, LOCKED, IOERR, FULL: other processes end, disks are given room. */
-const passing: ReadonlySet<number> = new Set([5, 6, 10, 13])
-
-/** Whether a file that cannot be opened or used will stay so until somebody has mended it. */
-export const isLasting = (error: SqlError.SqlError): boolean => {
-  const errno = errnoOf(error)
-  return errno === undefined || !passing.has(errno & 0xff)
-}
-
-const errnoOf = ({ reason: { cause } }: SqlError.SqlError): number | undefined =>
-  typeof cause === "object" && cause !== null && "errno" in cause ? Number(cause.errno) : undefined
-
-/** What failed, in plain words and without any SQL. */
-export const detailOf = (error: SqlError.SqlError): string => {
-  const { cause } = error.reason
-  const errno = errnoOf(error)
-  if (errno === undefined) return cause instanceof Error ? cause.message : "the database failed"
-  return details.get(errno & 0xff) ?? `the database failed with code ${errno}`
-}
-
-const makeSql = (database: DatabaseSync, semaphore: Semaphore.Semaphore) => {
-  const connection = makeConnection(database)
-  return SqlClient.make({
-    ...SqlClient.makeSqliteAcquirers({
-      connection: Effect.succeed(connection),
-      semaphore,
-      isTransaction: () => database.isTransaction
-    }),
-    compiler: Statement.makeCompilerSqlite(),
-    driver: "varve-node-sqlite",
-    beginTransaction: "BEGIN IMMEDIATE",
-    releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
-    spanAttributes: [["db.system.name", "sqlite"]]
-  })
-}
-
-const preparedMax = 200
-
-const makeConnection = (database: DatabaseSync): SqlConnection.Connection => {
-  const prepared = new Map<string, StatementSync>()
-  const prepare = (text: string): StatementSync => {
-    const known = prepared.get(text)
-    if (known !== undefined) return known
-    if (prepared.size >= preparedMax) prepared.delete(prepared.keys().next().value!)
-    const statement = database.prepare(text)
-    prepared.set(text, statement)
-    return statement
-  }
-  const execute = (
-    text: string,
-    params: ReadonlyArray<unknown>,
-    mode: "rows" | "arrays" | "raw"
-  ): Effect.Effect<ReadonlyArray<any>, SqlError.SqlError> =>
-    Effect.withFiber(({ context }) => {
-      const run = attempt("execute", () => {
-        const statement = prepare(text)
-        statement.setReadBigInts(Context.get(context, SqlClient.SafeIntegers))
-        statement.setReturnArrays(mode === "arrays")
-        const values = params.map(toInput)
-        if (statement.columns().length > 0) return statement.all(...values)
-        const changes = statement.run(...values)
-        return mode === "raw" ? [changes] : []
-      })
-      // Inside a transaction the lock is ours; only its beginning, or a statement of its own, can find it taken.
-      return database.isTransaction ? run : whenFree(run)
-    })
-  const rows: SqlConnection.Connection["execute"] = (text, params, transform) =>
-    transform === undefined ? execute(text, params, "rows") : Effect.map(execute(text, params, "rows"), transform)
-  return {
-    execute: rows,
-    executeUnprepared: rows,
-    executeRaw: (text, params) => Effect.map(execute(text, params, "raw"), (result) => result),
-    executeValues: (text, params) => execute(text, params, "arrays"),
-    executeValuesUnprepared: (text, params) => execute(text, params, "arrays"),
-    executeStream: (text, params, transform) =>
-      Stream.unwrap(Effect.map(openRows(database, text, params), (rows) => streamRows(rows, transform)))
-  }
-}
-
-/** A reader who leaves early closes the statement: while it is open the connection sees no newer commit. */
-const openRows = (database: DatabaseSync, text: string, params: ReadonlyArray<unknown>) =>
-  Effect.acquireRelease(
-    Effect.withFiber(({ context }) =>
-      attempt("stream", () => {
-        const statement = database.prepare(text)
-        statement.setReadBigInts(Context.get(context, SqlClient.SafeIntegers))
-        return statement.iterate(...params.map(toInput))
-      })
-    ),
-    (rows) => Effect.sync(() => rows.return?.())
+/** Inside a transaction the work is part of it. A fiber that has outlived its transaction is in none, and dies of it. */
+const joined = (sql: SqlClient.SqlClient, turn: Work, inside: Work): Work => (operation, work) =>
+  Effect.withFiber(({ context }) =>
+    Context.getOrUndefined(context, sql.transactionService) === undefined
+      ? turn(operation, work)
+      // Of a transaction that has ended only this knows.
+      : Effect.andThen(sql.afterCommit(Effect.void), inside(operation, work))
   )
 
-const streamedPage = 128
+const join = <A>(database: DatabaseSync, operation: string, work: () => A): Effect.Effect<A, TurnFailed> =>
+  Effect.suspend(() => {
+    try {
+      if (!database.isTransaction) throw SqliteConnection.rolledBack()
+      return Effect.succeed(work())
+    } catch (cause) {
+      const failed: TurnFailed = { _tag: "TurnFailed", certain: true, error: toSqlError(cause, operation) }
+      return Effect.fail(failed)
+    }
+  })
 
-/** Rows by pages, as far as they are asked for; the engine holds its place in between. */
-const streamRows = (
-  rows: Iterator<any>,
-  transform: ((page: ReadonlyArray<any>) => ReadonlyArray<any>) | undefined
-): Stream.Stream<any, SqlError.SqlError> =>
-  Stream.paginate(rows, (rest) =>
-    attempt("stream", () => {
-      const page: Array<any> = []
-      let next = rest.next()
-      while (next.done !== true) {
-        page.push(next.value)
-        if (page.length === streamedPage) break
-        next = rest.next()
-      }
-      return [transform?.(page) ?? page, next.done === true ? Option.none() : Option.some(rest)] as const
-    }))
+/** Whoever goes on after the failure keeps nothing of this, and what was before. */
+const joinWrite = <A>(database: DatabaseSync, operation: string, work: () => A): Effect.Effect<A, TurnFailed> =>
+  join(database, operation, () => {
+    database.exec("SAVEPOINT varve")
+    try {
+      const result = work()
+      database.exec("RELEASE varve")
+      return result
+    } catch (cause) {
+      undo(database)
+      throw cause
+    }
+  })
 
-const toInput = (value: unknown): SQLInputValue => {
-  if (value === undefined) return null
-  if (typeof value === "boolean") return value ? 1 : 0
-  if (value instanceof Date) return value.toISOString()
-  // Node would take an object for a list of named parameters, and leave the place of this one empty.
-  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
-    throw new TypeError("a value for SQLite is a string, a number, a bigint, a boolean, a Date, bytes or null")
+const undo = (database: DatabaseSync): void => {
+  try {
+    if (database.isTransaction) database.exec("ROLLBACK TO varve; RELEASE varve")
+  } catch {
+    // What cannot be undone alone is undone with all the rest.
+    rollback(database)
   }
-  return value as SQLInputValue
 }
+
+/** The transaction's own failures are told apart from those of its work, which may look the same. */
+interface WorkFailed<E> {
+  readonly _tag: "WorkFailed"
+  readonly error: E
+}
+
+const transaction = <A, E, R>(
+  sql: SqlClient.SqlClient,
+  permit: Semaphore.Semaphore,
+  uncertain: WeakSet<SqlError.SqlError>,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, WorkFailed<E> | TurnFailed, R> =>
+  Effect.suspend(() => {
+    let begun = false
+    const wrapped = Effect.suspend(() => {
+      begun = true
+      return Effect.mapError(work, (error): WorkFailed<E> => ({ _tag: "WorkFailed", error }))
+    })
+    const run = Effect.mapError(sql.withTransaction(wrapped), (failure): WorkFailed<E> | TurnFailed =>
+      failure._tag === "WorkFailed"
+        ? failure
+        : { _tag: "TurnFailed", certain: !uncertain.has(failure), error: failure })
+    return Effect.flatMap(isHeld(sql, permit), (isHeld) =>
+      isHeld
+        ? inTime(run, () =>
+          begun)
+        : run)
+  })
+
+/** Whether there is anybody to wait for; whoever is inside a transaction has the engine already. */
+const isHeld = (sql: SqlClient.SqlClient, permit: Semaphore.Semaphore): Effect.Effect<boolean> =>
+  Effect.withFiber(({ context }) =>
+    Context.getOrUndefined(context, sql.transactionService) === undefined
+      ? Effect.map(permit.withPermitsIfAvailable(1)(Effect.void), Option.isNone)
+      : Effect.succeed(false)
+  )
+
+/** A transaction waits for its place, but not for ever: see `takePermit`. */
+const inTime = <A, E, R>(
+  run: Effect.Effect<A, E, R>,
+  isBegun: () => boolean
+): Effect.Effect<A, E | TurnFailed, R> =>
+  Effect.raceFirst(
+    run,
+    Effect.flatMap(
+      Effect.sleep(patience),
+      () => isBegun() ? Effect.never : Effect.fail(held("transaction", true))
+    )
+  )

@@ -21,8 +21,9 @@ import {
 } from "../EventStore.ts"
 import { isMet, looked, refusals, storedAfter } from "../internal/appends.ts"
 import * as Pages from "../internal/pages.ts"
-import { detailOf, type SqliteClient, type TurnFailed } from "./SqliteClient.ts"
+import type { SqliteClient } from "./SqliteClient.ts"
 import * as SqliteClock from "./SqliteClock.ts"
+import { detailOf, type TurnFailed } from "./SqliteErrors.ts"
 import type { SqliteStatements } from "./SqliteStatements.ts"
 
 /** The event store over an open file whose tables are up to date. */

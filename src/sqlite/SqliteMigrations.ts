@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { StoreUnavailable } from "../EventStore.ts"
-import { detailOf, isLasting } from "./SqliteClient.ts"
+import { detailOf, isLasting } from "./SqliteErrors.ts"
 
 /**
  * The log. `strict`, so that nobody can put a blob where text belongs; positions are the row ids, so the log is in
@@ -56,9 +56,79 @@ const log = Effect.gen(function*() {
   yield* sql`INSERT INTO varve_store (store_id) VALUES (${SecureRandom.uuidV7Unsafe()})`
 })
 
-const migrations = { "0001_log": log }
+/**
+ * What readers of the log keep. A checkpoint without a position was removed: its revision is what the next one goes on
+ * from. Documents of views have tables of their own, `varve_view_<name>_<version>`, made when a view is prepared.
+ */
+const readers = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE varve_checkpoints (
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    position INTEGER,
+    revision INTEGER NOT NULL,
+    epoch TEXT NOT NULL,
+    paused TEXT,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, version, partition)
+  ) STRICT, WITHOUT ROWID`
+  yield* sql`CREATE TABLE varve_dead_letters (
+    reader TEXT NOT NULL,
+    reader_version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    category TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    error TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (reader, reader_version, position)
+  ) STRICT`
+  yield* sql`CREATE INDEX varve_dead_letters_position ON varve_dead_letters (position, reader, reader_version)`
+  yield* sql`CREATE TABLE varve_parked (
+    reader TEXT NOT NULL,
+    reader_version INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    category TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    from_position INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (reader, reader_version, tenant, category, stream_id)
+  ) STRICT, WITHOUT ROWID`
+  yield* sql`CREATE INDEX varve_parked_position ON varve_parked (reader, reader_version, from_position)`
+  yield* sql`CREATE TABLE varve_leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    term INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`
+  yield* sql`CREATE TABLE varve_live_views (
+    name TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    pinned INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`
+})
+
+const migrations = { "0001_log": log, "0002_readers": readers }
 const newest = Object.keys(migrations).length
 const table = "varve_migrations"
+
+const tables = [
+  "events",
+  "receipts",
+  "snapshots",
+  "store",
+  "checkpoints",
+  "dead_letters",
+  "parked",
+  "leases",
+  "live_views"
+]
+  .map((name) => `varve_${name}`)
 
 /**
  * Brings the file up to date. `StoreUnavailable` if it cannot be, or if a newer build has changed it already.
@@ -85,8 +155,7 @@ export const run: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> = E
 /** The migrations' own table is made first, so where it is missing, none of the others is ours. */
 const refuseForeign = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
   const [foreign] = yield* sql<{ readonly name: string }>`SELECT name FROM sqlite_schema
-    WHERE name IN ('varve_events', 'varve_receipts', 'varve_snapshots', 'varve_store')
-      AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ${table})`
+    WHERE name IN ${sql.in(tables)} AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ${table})`
   if (foreign === undefined) return
   return yield* unavailable(
     `the file has a table ${foreign.name} that another program has made; name another file`,

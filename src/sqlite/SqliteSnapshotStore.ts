@@ -4,8 +4,9 @@
 import { Clock, Effect } from "effect"
 import { StoreUnavailable } from "../EventStore.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
-import { detailOf, type SqliteClient, type TurnFailed } from "./SqliteClient.ts"
+import type { SqliteClient } from "./SqliteClient.ts"
 import * as SqliteClock from "./SqliteClock.ts"
+import { detailOf, type TurnFailed } from "./SqliteErrors.ts"
 import { streamPage } from "./SqliteEventStore.ts"
 import type { SqliteStatements } from "./SqliteStatements.ts"
 

@@ -1,10 +1,12 @@
 /**
- * The statements of the SQLite stores, prepared once: one statement, one name. They run inside a turn of `SqliteClient`.
+ * The statements of the log and its snapshots, prepared once: one statement, one name. They run inside a turn of
+ * `SqliteClient`.
  */
-import type { DatabaseSync, SQLInputValue } from "node:sqlite"
+import type { DatabaseSync } from "node:sqlite"
 import type { New, Stored, StreamId, Version } from "../Event.ts"
 import type { LogFilter, NewReceipt, Receipt, StreamSummary } from "../EventStore.ts"
 import type { Snapshot } from "../SnapshotStore.ts"
+import { nameOf, type Preparer, prepareWith } from "./SqlitePreparer.ts"
 
 const eventColumns =
   "tenant, category, stream_id, version, position, event_id, type, schema_version, data, metadata, recorded_at"
@@ -52,41 +54,6 @@ export const make = (database: DatabaseSync) => {
     ...file(preparer)
   }
 }
-
-type Preparer = ReturnType<typeof prepareWith>
-
-const prepareWith = (database: DatabaseSync) => ({
-  one: <Row>(text: string) => {
-    const statement = database.prepare(text)
-    return (...parameters: ReadonlyArray<SQLInputValue>) => statement.get(...parameters) as Row | undefined
-  },
-  all: <Row>(text: string) => {
-    const statement = database.prepare(text)
-    return (...parameters: ReadonlyArray<SQLInputValue>) => statement.all(...parameters) as Array<Row>
-  },
-  /** Rows as arrays: the engine makes no names for each, which is most of the cost of a long stream. */
-  arrays: <Row>(text: string) => {
-    const statement = database.prepare(text)
-    statement.setReturnArrays(true)
-    return (...parameters: ReadonlyArray<SQLInputValue>) => {
-      const rows: ReadonlyArray<unknown> = statement.all(...parameters)
-      return rows as ReadonlyArray<Row>
-    }
-  },
-  /** The first column of one row. */
-  value: <Value>(text: string) => {
-    const statement = database.prepare(text)
-    statement.setReturnArrays(true)
-    return (...parameters: ReadonlyArray<SQLInputValue>) => {
-      const row: unknown = statement.get(...parameters)
-      return (row as ReadonlyArray<Value> | undefined)?.[0]
-    }
-  },
-  run: (text: string) => {
-    const statement = database.prepare(text)
-    return (...parameters: ReadonlyArray<SQLInputValue>) => Number(statement.run(...parameters).changes)
-  }
-})
 
 /** What a write has to know, and to add. */
 const appending = ({ one, run, value }: Preparer) => {
@@ -244,9 +211,6 @@ const file = ({ one }: Preparer) => {
 
 /** How a stream is looked up. */
 const keyOf = ({ category, id, tenant }: StreamId) => [nameOf(tenant), nameOf(category), nameOf(id)] as const
-
-// The engine would read a lone surrogate as U+FFFD, and so find another's rows; NULL finds none.
-const nameOf = (name: string): string | null => name.isWellFormed() ? name : null
 
 const toStored = (row: EventRow): Stored => {
   const [tenant, category, id, version, position, eventId, type, schemaVersion, data, metadata, recordedAtMillis] = row

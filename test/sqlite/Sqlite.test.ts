@@ -10,14 +10,22 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { EventStore, type StoreUnavailable } from "../../src/EventStore.ts"
 import type * as Sqlite from "../../src/sqlite/Sqlite.ts"
+import * as CheckpointStoreSuite from "../../src/testing/CheckpointStoreSuite.ts"
+import * as DeadLettersSuite from "../../src/testing/DeadLettersSuite.ts"
 import * as EventStoreSuite from "../../src/testing/EventStoreSuite.ts"
+import * as LeaseSuite from "../../src/testing/LeaseSuite.ts"
 import * as SnapshotStoreSuite from "../../src/testing/SnapshotStoreSuite.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { snapshot } from "../../src/testing/suites/Snapshots.ts"
+import * as ViewStoreSuite from "../../src/testing/ViewStoreSuite.ts"
 import { freshFile, layerFresh, open, stranger } from "./file.ts"
 
 EventStoreSuite.suite("SQLite", layerFresh)
 SnapshotStoreSuite.suite("SQLite", layerFresh)
+CheckpointStoreSuite.suite("SQLite", layerFresh)
+ViewStoreSuite.suite("SQLite", layerFresh)
+DeadLettersSuite.suite("SQLite", layerFresh)
+LeaseSuite.suite("SQLite", layerFresh)
 
 /** Why a file cannot be opened, after as much virtual time as it takes; told in plain words. */
 const refusal = Effect.fnUntraced(function*(options: Sqlite.Options) {

@@ -6,12 +6,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Context, Deferred, Effect, Exit, Fiber, Latch, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { EventStore, type LogPage } from "../../src/EventStore.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
-import { freshFile, open } from "./file.ts"
+import { failingCommit, freshFile, open } from "./file.ts"
+import { ended, startProcess } from "./processes.ts"
 
 const on = (events: EventStore["Service"]) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, EventStore, events)
@@ -103,32 +103,11 @@ describe("two connections to one file", () => {
     }))
 })
 
-/** Starts a process that writes, and answers what it has told so far. */
-const startWriter = (filename: string, id: string, count: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const script = join(import.meta.dirname, "writer.ts")
-      const child = spawn(process.execPath, [script, filename, id, `${count}`], {
-        stdio: ["ignore", "pipe", "inherit"]
-      })
-      const told: Array<number> = []
-      child.stdout.setEncoding("utf8").on("data", (text: string) => told.push(...text.trim().split("\n").map(Number)))
-      return { child, told }
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
-
-const ended = (child: ChildProcess) =>
-  Effect.callback<number | null>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.succeed(child.exitCode))
-    child.once("close", (code) => resume(Effect.succeed(code)))
-  })
-
 describe("several processes on one file", () => {
   it.live("I3: decide on no version twice, and number the log without holes", () =>
     Effect.gen(function*() {
       const [filename, stream] = [yield* freshFile, Sample.stream()]
-      const writers = yield* Effect.forEach(counted(3), () => startWriter(filename, stream.id, 40))
+      const writers = yield* Effect.forEach(counted(3), () => startProcess("writer.ts", filename, stream.id, "40"))
       const codes = yield* Effect.forEach(writers, ({ child }) => ended(child), { concurrency: "unbounded" })
       deepStrictEqual(codes, [0, 0, 0])
       const { events } = yield* open({ filename })
@@ -142,7 +121,7 @@ describe("several processes on one file", () => {
   it.live("I6: lose nothing that was answered when one of them is killed", () =>
     Effect.gen(function*() {
       const [filename, stream] = [yield* freshFile, Sample.stream()]
-      const { child, told } = yield* startWriter(filename, stream.id, 1_000_000)
+      const { child, told } = yield* startProcess("writer.ts", filename, stream.id, "1000000")
       const { events } = yield* open({ filename })
       const followed = events.follow({ after: 0n }).pipe(Stream.takeUntil(({ head }) => head >= 100n), Stream.runDrain)
       yield* Effect.timeout(followed, "30 seconds")
@@ -267,23 +246,6 @@ describe("an append that fails", () => {
       }))
   }
 })
-
-/** Until the scope closes, commits end as they are told to and say that they failed. */
-const failingCommit = (errcode: number, outcome: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const { exec } = DatabaseSync.prototype
-      DatabaseSync.prototype.exec = function(sql) {
-        exec.call(this, sql === "COMMIT" ? outcome : sql)
-        if (sql === "COMMIT") throw Object.assign(new Error("the engine's words"), { errcode })
-      }
-      return exec
-    }),
-    (exec) =>
-      Effect.sync(() => {
-        DatabaseSync.prototype.exec = exec
-      })
-  )
 
 describe("a transaction of the application on the same client", () => {
   const withTable = Effect.gen(function*() {

@@ -8,6 +8,7 @@ import { EventStore } from "../../src/EventStore.ts"
 import * as SqliteStatements from "../../src/sqlite/SqliteStatements.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import { freshFile, open, stranger } from "./file.ts"
+import { planned } from "./plans.ts"
 
 /** Those who may walk a table, because they stop at its first rows. */
 const walks: ReadonlyArray<RegExp> = [
@@ -17,25 +18,8 @@ const walks: ReadonlyArray<RegExp> = [
 ]
 
 /** What the engine plans for each statement of the stores. */
-const plans = Effect.fnUntraced(function*(filename: string) {
-  const database = yield* stranger(filename)
-  const texts: Array<string> = []
-  SqliteStatements.make(
-    new Proxy(database, {
-      get: (target, key) =>
-        key === "prepare"
-          ? (text: string) => {
-            texts.push(text)
-            return target.prepare(text)
-          }
-          : Reflect.get(target, key)
-    })
-  )
-  return texts.map((text) => ({
-    text,
-    steps: database.prepare(`EXPLAIN QUERY PLAN ${text}`).all().map(({ detail }) => String(detail))
-  }))
-})
+const plans = (filename: string) =>
+  Effect.map(stranger(filename), (database) => planned(database, (recorded) => SqliteStatements.make(recorded)))
 
 const checkPlans = Effect.fnUntraced(function*(filename: string) {
   const found = yield* plans(filename)

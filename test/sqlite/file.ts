@@ -7,9 +7,13 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import { DeadLetters } from "../../src/DeadLetters.ts"
 import { EventStore } from "../../src/EventStore.ts"
+import { Lease } from "../../src/Lease.ts"
 import { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
+import { ViewStore } from "../../src/ViewStore.ts"
 
 /** The name of a file that does not exist yet. */
 export const freshFile = Effect.acquireRelease(
@@ -25,6 +29,10 @@ export const open = (options: Sqlite.Options) =>
   Effect.map(Layer.build(Sqlite.layer(options)), (context) => ({
     events: Context.get(context, EventStore),
     snapshots: Context.get(context, SnapshotStore),
+    checkpoints: Context.get(context, CheckpointStore),
+    views: Context.get(context, ViewStore),
+    letters: Context.get(context, DeadLetters),
+    leases: Context.get(context, Lease),
     sql: Context.get(context, SqlClient.SqlClient)
   }))
 
@@ -33,4 +41,21 @@ export const stranger = (filename: string) =>
   Effect.acquireRelease(
     Effect.sync(() => new DatabaseSync(filename, { timeout: 0 })),
     (database) => Effect.sync(() => database.close())
+  )
+
+/** Until the scope closes, commits end as they are told to and say that they failed. */
+export const failingCommit = (errcode: number, outcome: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { exec } = DatabaseSync.prototype
+      DatabaseSync.prototype.exec = function(sql) {
+        exec.call(this, sql === "COMMIT" ? outcome : sql)
+        if (sql === "COMMIT") throw Object.assign(new Error("the engine's words"), { errcode })
+      }
+      return exec
+    }),
+    (exec) =>
+      Effect.sync(() => {
+        DatabaseSync.prototype.exec = exec
+      })
   )

@@ -120,7 +120,7 @@ is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore | ReadSide,
 is<
   Equal<
     ReturnType<typeof Sqlite.layer>,
-    Layer.Layer<EventStore | SnapshotStore | SqlClient.SqlClient, StoreUnavailable, never>
+    Layer.Layer<EventStore | SnapshotStore | ReadSide | SqlClient.SqlClient, StoreUnavailable, never>
   >
 >()
 

@@ -3,6 +3,7 @@
  */
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect } from "effect"
+import { SecureRandom } from "effect/crypto"
 import { type FieldType, type FieldValue, type ViewDefinition, type ViewQuery, ViewStore } from "../../ViewStore.ts"
 import type { Guarantees } from "./Guarantees.ts"
 import * as Names from "./Names.ts"
@@ -190,6 +191,29 @@ const matching: Guarantees<ViewStore> = {
       "4",
       "5"
     ])
+  }),
+
+  "an indexed text may be longer than an index could hold": Effect.gen(function*() {
+    const view = yield* ReadSide.prepared([{ field: "f", type: "text" }])
+    // Nothing that an index could make short: whatever is read of it, its end decides.
+    const long = Array.from({ length: 2_000 }, () => SecureRandom.uuidV4Unsafe()).join("")
+    const texts = ["!", ...["", "!", "a", "b", "\u{10FFFF}"].map((end) => `${long}${end}`), "~"]
+    yield* Effect.forEach(
+      texts.toReversed(),
+      (f, index) => ReadSide.write(view, put(`${texts.length - 1 - index}`, { f }))
+    )
+    for (const [index, equals] of texts.entries()) {
+      deepStrictEqual(yield* keys(view, { where: [{ field: "f", equals }] }), [`${index}`])
+    }
+    const all = texts.map((_, index) => `${index}`)
+    for (const limit of [1, 2, 99]) {
+      const query = { tenant, limit }
+      deepStrictEqual(yield* paged(view, { ...query, orderBy: { field: "f", direction: "ascending" } }), all)
+      const downwards = yield* paged(view, { ...query, orderBy: { field: "f", direction: "descending" } })
+      deepStrictEqual(downwards, all.toReversed())
+    }
+    yield* ReadSide.write(view, put("3", { f: long }))
+    deepStrictEqual(yield* keys(view, { where: [{ field: "f", equals: long }] }), ["1", "3"])
   }),
 
   "several fields must all be equal, and the order may be that of another": Effect.gen(function*() {

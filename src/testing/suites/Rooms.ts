@@ -17,6 +17,9 @@ const isMissing = Effect.fnUntraced(function*(view: ViewDefinition) {
     read(view, [{ tenant, key: "a" }]),
     read(view, []),
     write(view, [put("a", {})]),
+    write(view, []),
+    list(view, { tenant: "\0", limit: 1 }),
+    count(view, { tenant: "\0" }),
     list(view, { tenant, limit: 1 }),
     count(view, { tenant }),
     clear(view)

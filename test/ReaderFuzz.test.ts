@@ -1,0 +1,103 @@
+/**
+ * The stores of readers in memory and others are told the same, deed by deed, and must answer the same.
+ *
+ * `VARVE_FUZZ_DEEDS` and `VARVE_FUZZ_SEED` set how long and what; a failure says with which seed it comes back.
+ */
+import { assert, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
+import { Cause, Context, Effect, Exit, Layer, Random, type Scope } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { TestClock } from "effect/testing"
+import { CheckpointStore } from "../src/CheckpointStore.ts"
+import { DeadLetters } from "../src/DeadLetters.ts"
+import { Lease } from "../src/Lease.ts"
+import * as Memory from "../src/memory/Memory.ts"
+import { ViewStore } from "../src/ViewStore.ts"
+import { dice } from "./fuzz/dice.ts"
+import { type Deed, everything, next, type Readers } from "./fuzz/readers.ts"
+import { layerFresh } from "./sqlite/file.ts"
+
+const deedCounts = (usual: number) => Number(process.env["VARVE_FUZZ_DEEDS"] ?? usual)
+const seed = process.env["VARVE_FUZZ_SEED"] ?? SecureRandom.uuidV4Unsafe()
+const lookEvery = 20
+
+const build = (layer: Layer.Layer<CheckpointStore | ViewStore | DeadLetters | Lease, unknown>) =>
+  Effect.map(Layer.build(layer), (context): Readers => ({
+    checkpoints: Context.get(context, CheckpointStore),
+    views: Context.get(context, ViewStore),
+    letters: Context.get(context, DeadLetters),
+    leases: Context.get(context, Lease)
+  }))
+
+/** How something ended, without what tells one fiber from another. */
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): readonly [kind: string, value: unknown] => {
+  if (Exit.isSuccess(exit)) return ["answered", exit.value]
+  if (Exit.hasInterrupts(exit)) return ["interrupted", undefined]
+  const problem = Cause.squash(exit.cause)
+  return [Exit.hasDies(exit) ? "died" : "failed", problem]
+}
+
+const kindOf = (what: string, [kind, value]: ReturnType<typeof outcomeOf>): string => {
+  const tag = typeof value === "object" && value !== null && "_tag" in value ? ` of ${String(value._tag)}` : ""
+  return `${what.split(" ")[0]} ${kind}${kind === "answered" ? "" : tag}`
+}
+
+/** What must be reached, and how often in ten thousand deeds at least. */
+const kinds: Readonly<Record<string, number>> = {
+  "step answered": 500,
+  "step failed": 100,
+  "step failed of CheckpointMoved": 500,
+  "step failed of StoreUnavailable": 15,
+  "step died": 70,
+  "step died of InputInvalid": 10,
+  "step interrupted": 70,
+  "transaction answered": 300,
+  "transaction failed": 70,
+  "transaction failed of CheckpointMoved": 5,
+  "transaction died": 50,
+  "transaction interrupted": 40,
+  "write answered": 400,
+  "write failed of StoreUnavailable": 80,
+  "write failed of InputInvalid": 40,
+  "write failed of LimitExceeded": 3,
+  "list answered": 400,
+  "list failed of StoreUnavailable": 50,
+  "flip answered": 80,
+  "put answered": 200,
+  "put died of InputInvalid": 4,
+  "unpark answered": 60,
+  "claim answered": 100
+}
+
+const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Readers, E, R>, deedCount: number) {
+  const [memory, other, by] = [yield* build(Memory.layer), yield* opened, yield* dice]
+  const tally = new Map<string, number>()
+  let nowMillis = 1e12
+  const askBoth = Effect.fnUntraced(function*({ ask, what }: Deed, number: number) {
+    const expected = outcomeOf(yield* Effect.exit(ask(memory)))
+    deepStrictEqual(outcomeOf(yield* Effect.exit(ask(other))), expected, `deed ${number}: ${what}`)
+    return expected
+  })
+  for (let number = 1; number <= deedCount; number++) {
+    nowMillis += by.below(900) / 3
+    yield* TestClock.setTime(nowMillis)
+    const deed = next(by)
+    const kind = kindOf(deed.what, yield* askBoth(deed, number))
+    tally.set(kind, (tally.get(kind) ?? 0) + 1)
+    if (number % lookEvery === 0) { for (const look of everything) yield* askBoth(look, number) }
+  }
+  return tally
+})
+
+const answersAlike = <E>(name: string, opened: Effect.Effect<Readers, E, Scope.Scope>, deedCount: number) =>
+  it.effect(`I11, I12: ${name} answers as memory does, whatever readers do`, () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Random.withSeed(compare(opened, deedCount), seed))
+      if (Exit.isFailure(exit)) yield* Effect.logError(`VARVE_FUZZ_SEED=${seed} brings this failure back`)
+      const tally = yield* exit
+      for (const [kind, times] of Object.entries(kinds)) {
+        assert.isAtLeast(tally.get(kind) ?? 0, Math.floor(times * deedCount / 10_000), `${kind} (seed ${seed})`)
+      }
+    }), 300_000)
+
+answersAlike("SQLite", build(layerFresh), deedCounts(5_000))
