@@ -40,7 +40,19 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 1,
     name: "ports", // a service, its errors, its contract in prose; no bodies
-    modules: ["EventStore", "SnapshotStore", "CheckpointStore", "ViewStore", "InlineViews", "Lease", "DeadLetters", "AggregateHost", "ProjectionHost", "InlineHost"],
+    modules: [
+      "EventStore",
+      "SnapshotStore",
+      "CheckpointStore",
+      "ViewStore",
+      "InlineViews",
+      "Lease",
+      "DeadLetters",
+      "AggregateHost",
+      "ProjectionHost",
+      "InlineHost",
+      "Projections"
+    ],
     packages: ["effect"]
   },
   {
@@ -106,6 +118,8 @@ const rooms: ReadonlyArray<Room> = [
       "internal/documentCache",
       "internal/viewApplier",
       "internal/foldApplier",
+      "internal/sqlApplier",
+      "internal/effectApplier",
       "internal/attention",
       "internal/liveVersions",
       "internal/projectionTelemetry",
@@ -119,6 +133,11 @@ const rooms: ReadonlyArray<Room> = [
       "internal/listeners",
       "internal/running",
       "internal/waits",
+      "internal/holding",
+      "internal/handBack",
+      "internal/stepping",
+      "internal/upkeep",
+      "internal/reports",
       "ProjectionRunner",
       "internal/arrival",
       "internal/inlineTexts",

@@ -10,14 +10,22 @@ import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
+import * as HandBack from "./internal/handBack.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
 import * as Projecting from "./internal/running.ts"
 import * as Tenure from "./internal/tenure.ts"
+import * as Reports from "./internal/reports.ts"
+import { step } from "./internal/stepping.ts"
+import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
 import { Lease } from "./Lease.ts"
+import { Projections, ProjectionUnknown } from "./Projections.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
+
+/** What a runner works with. */
+export type Stores = EventStore | CheckpointStore | DeadLetters | Lease
 
 /** How a runner treats all its projections. */
 export interface Options {
@@ -41,9 +49,10 @@ const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
   const context = yield* Effect.context<never>()
   const all = new Map<string, Running>()
 
-  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*({ definition, settings, target }) {
+  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
+    const { definition, target } = projection
     yield* refuse(all, ports, definition, target)
-    const projecting = Projecting.make({ context, definition, ports, settings, target })
+    const projecting = Projecting.make({ ...projection, context, ports })
     const { running } = projecting
     all.set(definition.name, running)
     const leased = target._tag !== "Fold"
@@ -58,15 +67,52 @@ const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
     )
     return hosted(projecting)
   })
-  return Context.make(
-    ProjectionHost,
-    ProjectionHost.of({
-      register,
-      await: (definition, position, { deadline }) =>
-        until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
-    })
+  const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
+    until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+  return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
+    Context.add(Projections, operations(all, ports, awaited))
   )
 })
+
+/** What may be asked of the projections that are run here. */
+const operations = (
+  all: ReadonlyMap<string, Running>,
+  { letters }: Ports,
+  awaited: ProjectionHost["Service"]["await"]
+): Projections["Service"] => {
+  const known = (name: string) =>
+    Effect.suspend(() => {
+      const running = all.get(name)
+      return running === undefined
+        ? Effect.fail(new ProjectionUnknown({ projection: name, known: [...all.keys()].toSorted() }))
+        : Effect.succeed(running)
+    })
+  const of = <A, E>(name: string, act: (running: Running) => Effect.Effect<A, E>) => Effect.flatMap(known(name), act)
+  return Projections.of({
+    status: (name) =>
+      name === undefined
+        ? Effect.forEach([...all.values()].toSorted(byName), Reports.report)
+        : of(name, (running) => Effect.map(Reports.report(running), (report) => [report])),
+    await: (name, position, options) => of(name, ({ definition }) => awaited(definition, position, options)),
+    pause: (name, { reason } = {}) => of(name, (running) => Upkeep.pause(running, reason)),
+    resume: (name) => of(name, Upkeep.resume),
+    reset: (name) => of(name, Upkeep.reset),
+    accept: (name) => of(name, Upkeep.accept),
+    step: (name) => of(name, step),
+    deadLetters: (name, options) => of(name, (running) => HandBack.list(running, options)),
+    parked: (name) =>
+      of(name, ({ readers }) =>
+        Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
+          all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))),
+    retry: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "retry")),
+    discard: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "discard")),
+    rollback: (name, to, { deadline }) => of(name, (running) => Upkeep.rollback(running, to, deadline)),
+    unpin: (name) => of(name, Upkeep.unpin),
+    drop: (name, version) => of(name, (running) => Upkeep.drop(running, version))
+  })
+}
+
+const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
 
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
@@ -116,12 +162,8 @@ const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Ef
  * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
  * is finished, and the rest is left to the next one.
  */
-export const layerWith = (
-  options: Options
-): Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> =>
+export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projections, never, Stores> =>
   Layer.effectContext(make(options))
 
 /** A runner with what is usual. */
-export const layer: Layer.Layer<ProjectionHost, never, EventStore | CheckpointStore | DeadLetters | Lease> = layerWith(
-  {}
-)
+export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})

@@ -27,6 +27,14 @@ export interface Applied {
   readonly work: Effect.Effect<void, StoreUnavailable | Unfit>
 }
 
+/** What events have made of a document, or of a fold's one state: its key is empty. */
+export interface Touched {
+  readonly tenant: string
+  readonly key: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
 /** Applies events to whatever a projection fills. It has one user, who keeps or drops what he was given last. */
 export interface Applier {
   readonly storedTypes: ReadonlyArray<string>
@@ -39,6 +47,8 @@ export interface Applier {
   readonly begin: (position: Position) => void
   /** Nothing that it remembers can be relied on: somebody else may work from now on. */
   readonly forget: () => void
+  /** What was applied last has changed, as far as that is known here; until it is kept or dropped. */
+  readonly touched: () => ReadonlyArray<Touched>
   /** Applying and keeping is one step: nobody may come between. */
   readonly isAtomic: boolean
 }

@@ -48,6 +48,7 @@ export const begin = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Retu
   })
   reader.applier.begin(checkpoint.position)
   reader.revision = checkpoint.revision
+  reader.began = { position: checkpoint.position, atMillis: elapsedMillis(clock) }
   return {
     reader,
     epoch,

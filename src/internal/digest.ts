@@ -8,7 +8,7 @@ import type { NewDeadLetter } from "../DeadLetters.ts"
 import type { Position, Stored } from "../Event.ts"
 import type { LogPage, StoreUnavailable } from "../EventStore.ts"
 import { EventTooNew } from "../ProjectionHost.ts"
-import type { Failure } from "./applier.ts"
+import { type Failure, handlerFailed } from "./applier.ts"
 import { backoff } from "./backoff.ts"
 import * as Chain from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
@@ -26,25 +26,25 @@ export const digest = Effect.fnUntraced(function*(
 ): Effect.fn.Return<void, Ended> {
   const { reader } = chain
   reader.head = page.head
-  const events = wanted(chain, page.events)
-  let from = 0
+  let events = wanted(chain, page.events)
   let size = events.length
-  while (from < events.length) {
-    const part = size >= events.length ? events : events.slice(from, from + size)
-    const isLast = from + part.length === events.length
+  while (events.length > 0) {
+    const part = size >= events.length ? events : events.slice(0, size)
+    const isLast = part.length === events.length
     const done = yield* commit(chain, part, isLast ? page.position : part.at(-1)!.position, page.head)
-    from += done.count
-    if (done.failure !== undefined) {
-      yield* settle(chain, part[done.count]!, done.failure, page.head)
-      from++
-    } else if (done.unfit !== undefined && part.length > 1) {
+    if (done.unfit !== undefined && part.length > 1) {
       size = Math.ceil(part.length / 2)
       continue
-    } else if (done.unfit !== undefined) {
-      yield* settle(chain, part[0]!, { reason: "HandlerFailed", error: done.unfit }, page.head)
-      from++
     }
-    size = Math.min(size * 2, events.length - from)
+    const failure = done.failure ?? (done.unfit === undefined ? undefined : handlerFailed(new Error(done.unfit)))
+    if (failure === undefined) {
+      events = events.slice(done.count)
+    } else {
+      yield* settle(chain, part[done.count]!, failure, page.head)
+      // Its stream may be parked from now on.
+      events = wanted(chain, events.slice(done.count + 1))
+    }
+    size *= 2
   }
   yield* pass(chain, page)
 })
@@ -113,7 +113,7 @@ const settle = Effect.fnUntraced(function*(
     yield* Effect.sleep(yield* backoff(tried))
     const done = yield* commit(chain, [stored], stored.position, head)
     if (done.count === 1) return enter(reader, "running")
-    last = done.failure ?? { reason: "HandlerFailed", error: done.unfit ?? last.error }
+    last = done.failure ?? handlerFailed(new Error(done.unfit))
   }
   yield* refuseTooNew(reader, stored, last)
   yield* giveUp(chain, stored, last, head)

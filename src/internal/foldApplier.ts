@@ -22,19 +22,21 @@ export const make = (
   folded: Folded
 ): Applier => {
   const routing = Routing.make(name, sources)
+  let before = folded.state
   const visit = ({ handle }: Routing.Case, delivery: Delivery) => {
     folded.state = handle(folded.state, delivery.event, delivery)
   }
   const apply = (events: Parameters<Applier["apply"]>[0]): Applied => {
     let count = 0
+    before = folded.state
     for (const stored of events) {
-      // Back to the state before the event, as far as its handlers have not changed that in place.
-      const before = folded.state
+      // To go back to, as far as its handlers have not changed it in place.
+      const last = folded.state
       try {
         const why = Routing.route(routing, stored, visit)
         if (why !== undefined) return { count, failure: undecodable(why), work: Effect.void }
       } catch (error) {
-        folded.state = before
+        folded.state = last
         return { count, failure: handlerFailed(error), work: Effect.void }
       }
       folded.position = stored.position
@@ -47,6 +49,7 @@ export const make = (
     apply: (events) => Effect.sync(() => apply(events)),
     keep: () => {},
     drop: () => {},
+    touched: () => [{ tenant: "", key: "", before, after: folded.state }],
     isAtomic: true,
     begin: (position) => {
       // It was reset.

@@ -67,14 +67,8 @@ export interface Running {
  */
 export type State = "standby" | "running" | "retrying" | "paused" | "stopped"
 
-/** One partition of it. */
-export interface Reader {
-  readonly running: Running
-  readonly id: CheckpointId
-  /** Whose its dead letters are. */
-  readonly letterId: ReaderId
-  readonly share: Share
-  readonly applier: Applier
+/** How a reader fares. */
+export interface Fared {
   /** To what was changed by an operator, or found out by a watch. */
   readonly attention: Attention.Attention
   state: State
@@ -94,6 +88,20 @@ export interface Reader {
   busy: boolean
   /** It begins nothing more. */
   closing: boolean
+}
+
+/** One partition of it. */
+export interface Reader extends Fared {
+  readonly running: Running
+  readonly id: CheckpointId
+  /** Whose its dead letters are. */
+  readonly letterId: ReaderId
+  readonly share: Share
+  readonly applier: Applier
+  /** Another one, for what is done by hand beside it. */
+  readonly makeApplier: () => Applier
+  /** Where it was when it began, and when: for its speed. */
+  began: { readonly position: Position; readonly atMillis: number } | undefined
 }
 
 /** It may not go on: `reason` says why. */
@@ -119,11 +127,11 @@ export const awaiting = (reader: Reader, what: Waiting["what"]) => <A, E, R>(eff
   })
 
 /** What takes as long as it takes: the user's own work. */
-export const working = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const working = (fared: Fared, clock: Clock.Clock) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    const { waiting } = reader
-    reader.waiting = undefined
-    const goOn = () => reader.waiting = waiting && { ...waiting, sinceMillis: elapsedMillis(reader.running.ports.clock) }
+    const { waiting } = fared
+    fared.waiting = undefined
+    const goOn = () => fared.waiting = waiting && { ...waiting, sinceMillis: elapsedMillis(clock) }
     return Effect.ensuring(effect, Effect.sync(goOn))
   })
 

@@ -3,17 +3,19 @@
  */
 import { type Context, Duration, Effect } from "effect"
 import type { Position } from "../Event.ts"
-import type { StoreUnavailable } from "../EventStore.ts"
-import type { Definition, Settings, Target } from "../ProjectionHost.ts"
+import { StoreUnavailable } from "../EventStore.ts"
+import type { Change, Definition, Settings, Target } from "../ProjectionHost.ts"
 import type { Applier } from "./applier.ts"
 import * as Attention from "./attention.ts"
 import { elapsedMillis, settingOf } from "./elapsed.ts"
+import * as EffectApplier from "./effectApplier.ts"
 import * as FoldApplier from "./foldApplier.ts"
 import * as Listeners from "./listeners.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import type { Share } from "./partitions.ts"
 import * as ProjectionTelemetry from "./projectionTelemetry.ts"
-import type { Ports, Reader, Resolved, Running } from "./reader.ts"
+import { type Fared, type Ports, type Reader, type Resolved, type Running, working } from "./reader.ts"
+import * as SqlApplier from "./sqlApplier.ts"
 import * as ViewApplier from "./viewApplier.ts"
 import * as VolatileLedger from "./volatileLedger.ts"
 
@@ -31,11 +33,14 @@ export interface Parts {
   readonly target: Target
   readonly settings: Settings
   readonly ports: Ports
+  /** What its handlers may use. */
+  readonly services: Context.Context<never>
   /** Where metrics are kept. */
   readonly context: Context.Context<never>
 }
 
-export const make = ({ context, definition, ports, settings, target }: Parts): Projecting => {
+export const make = ({ context, definition, ports, services, settings, target: bare }: Parts): Projecting => {
+  const target = provided(bare, services)
   const resolved = resolve(settings, definition)
   const listeners: Listeners.Listeners = new Set()
   const folded = { state: target._tag === "Fold" ? target.initial() : undefined, position: 0n }
@@ -50,27 +55,26 @@ export const make = ({ context, definition, ports, settings, target }: Parts): P
     ports,
     ledger: target._tag === "Fold" ? VolatileLedger.make() : ports.checkpoints,
     live,
-    prepared: once(prepare(target)),
+    prepared: once(prepare(target, definition.version)),
     telemetry: ProjectionTelemetry.make(definition, context, gauges(readers, ports)),
     readers,
     progress: Attention.make()
   }
   for (let partition = 0; partition < resolved.partitions; partition++) {
-    const share = { partition, partitions: resolved.partitions }
-    readers.push(reader(running, share, applier(running, share, listeners, folded)))
+    readers.push(reader(running, { partition, partitions: resolved.partitions }, listeners, folded))
   }
   return { running, listeners, folded }
 }
 
-const reader = (running: Running, share: Share, applier: Applier): Reader => {
+const reader = (
+  running: Running,
+  share: Share,
+  listeners: Listeners.Listeners,
+  folded: FoldApplier.Folded
+): Reader => {
   const { name, version } = running.definition
   const letterName = share.partitions === 1 ? name : `${name}/${share.partition}`
-  return {
-    running,
-    id: { name, version, partition: share.partition },
-    letterId: { name: letterName, version },
-    share,
-    applier,
+  const fared: Fared = {
     attention: Attention.make(),
     state: "standby",
     why: undefined,
@@ -82,33 +86,86 @@ const reader = (running: Running, share: Share, applier: Applier): Reader => {
     busy: false,
     closing: false
   }
+  const publish = (changes: ReadonlyArray<Change<unknown>>) => Listeners.publish(listeners, name, changes)
+  const isWatched = () => listeners.size > 0 && running.live !== undefined && LiveVersions.isShown(running.live)
+  const makeApplier = () => applier(running, { share, publish, isWatched, folded, fared })
+  return Object.assign(fared, {
+    running,
+    began: undefined,
+    makeApplier,
+    id: { name, version, partition: share.partition },
+    letterId: { name: letterName, version },
+    share,
+    applier: makeApplier()
+  })
 }
 
+/** What an applier is made of, beside its projection. */
+interface Surroundings {
+  readonly share: Share
+  readonly publish: (changes: ReadonlyArray<Change<unknown>>) => void
+  readonly isWatched: () => boolean
+  readonly folded: FoldApplier.Folded
+  readonly fared: Fared
+}
+
+/** How often effects are given a checkpoint at least, while one follows the other. */
+const effectMillis = 100
+
+/** What fills a projection. */
 const applier = (
-  { definition: { name }, live, settings: { cachedDocuments }, target }: Running,
-  share: Share,
-  listeners: Listeners.Listeners,
-  folded: FoldApplier.Folded
+  { definition: { name, version }, ports: { clock }, settings: { cachedDocuments }, target }: Running,
+  { fared, folded, isWatched, publish, share }: Surroundings
 ): Applier => {
   switch (target._tag) {
     case "View":
-      return ViewApplier.make({
-        ...target,
-        share,
-        cachedDocuments,
-        publish: (changes) => Listeners.publish(listeners, name, changes),
-        isWatched: () => listeners.size > 0 && live !== undefined && LiveVersions.isShown(live)
-      })
+      return ViewApplier.make({ ...target, share, cachedDocuments, publish, isWatched })
     case "Fold":
       return FoldApplier.make(name, target.sources, target.initial, folded)
-    case "Effect":
     case "Sql":
-      throw new Error("not yet")
+      return SqlApplier.make(name, target, SqlApplier.contextOf(version), working(fared, clock))
+    case "Effect":
+      return EffectApplier.make({
+        name,
+        sources: target.sources,
+        working: working(fared, clock),
+        isDue: (sinceMillis) => fared.closing || sinceMillis >= effectMillis,
+        nowMillis: () => elapsedMillis(clock)
+      })
   }
 }
 
-const prepare = (target: Target): Effect.Effect<void, StoreUnavailable> =>
-  target._tag === "View" ? target.store.prepare(target.view) : Effect.void
+const prepare = (target: Target, version: number): Effect.Effect<void, StoreUnavailable> => {
+  if (target._tag === "View") return target.store.prepare(target.view)
+  const { setUp } = target._tag === "Sql" ? target : {}
+  if (setUp === undefined) return Effect.void
+  return Effect.catchTag(
+    SqlApplier.run(Effect.suspend(() => setUp(SqlApplier.contextOf(version)))),
+    "Unfit",
+    ({ error }) => Effect.fail(new StoreUnavailable({ operation: "setUp", detail: error }))
+  )
+}
+
+/** Handlers run with the services that their Layer had. */
+const provided = (target: Target, services: Context.Context<never>): Target => {
+  const provide = <A, E>(effect: Effect.Effect<A, E>) => Effect.provideContext(effect, services)
+  switch (target._tag) {
+    case "View":
+    case "Fold":
+      return target
+    case "Sql": {
+      const { apply, clear, setUp } = target
+      return {
+        ...target,
+        apply: (batch, context) => provide(Effect.suspend(() => apply(batch, context))),
+        setUp: setUp && ((context) => provide(Effect.suspend(() => setUp(context)))),
+        clear: clear && ((context) => provide(Effect.suspend(() => clear(context))))
+      }
+    }
+    case "Effect":
+      return { ...target, sources: target.sources.map((source) => EffectApplier.provided(source, provide)) }
+  }
+}
 
 /** Does it until it was done. */
 const once = <E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> => {
@@ -118,7 +175,9 @@ const once = <E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> => {
 
 const resolve = (settings: Settings, { kind, name }: Definition): Resolved => {
   const partitions = count("partitions", settings.partitions ?? 1, 1, 64)
-  if (kind === "fold" && partitions > 1) throw new RangeError(`"${name}" is a fold, which has one partition.`)
+  if (kind === "fold" && (partitions > 1 || settings.onFailure === "quarantine")) {
+    throw new RangeError(`"${name}" is a fold: it has one partition, and cannot take a stream back.`)
+  }
   return {
     partitions,
     onFailure: settings.onFailure ?? "pause",

@@ -114,7 +114,8 @@ const mend = (reader: Reader, cause: Cause.Cause<unknown>) => {
 const recover = (reader: Reader, failure: Exclude<Interrupted, EventTooNew> | StoodStill): Effect.Effect<void> => {
   switch (failure._tag) {
     case "CheckpointMoved":
-      return reader.failures++ === 0 ? Effect.void : retry(reader, failure.message)
+      // Once is an operator, or the end of somebody's lease; more often is another runner, who need not be hindered.
+      return reader.failures++ === 0 ? Effect.void : Effect.flatMap(backoff(1), Effect.sleep)
     case "Paused":
       enter(reader, "paused", failure.reason)
       return awaitResumption(reader)

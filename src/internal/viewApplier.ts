@@ -85,6 +85,13 @@ export const make = (options: Options): Applier => {
       DocumentCache.trim(cache)
     },
     drop,
+    touched: () =>
+      [...touched].filter(isChanged).map(({ committed, document, key, tenant }) => ({
+        tenant,
+        key,
+        before: committed,
+        after: document
+      })),
     isAtomic: false,
     begin: () => {},
     forget: () => {
@@ -216,11 +223,13 @@ const write = ({ store, view }: Options, changes: ReadonlyArray<DocumentChange>)
     LimitExceeded: ({ message }) => Effect.fail(new Unfit({ error: message }))
   })
 
+const isChanged = ({ committed, document }: DocumentCache.Cached): boolean => document !== committed
+
 const changesOf = (
   touched: ReadonlySet<DocumentCache.Cached>,
   position: Position
 ): ReadonlyArray<Change<unknown>> =>
-  [...touched].filter(({ committed, document }) => document !== committed).map(({ document, key, tenant }) => ({
+  [...touched].filter(isChanged).map(({ document, key, tenant }) => ({
     tenant,
     key,
     document,

@@ -1,0 +1,84 @@
+/**
+ * Doing something by hand at a checkpoint that a runner may be moving at the same time. The runner waits, or finds out
+ * that it was overtaken and begins anew; it is never in between.
+ */
+import { Effect, Exit } from "effect"
+import type { Checkpoint } from "../CheckpointStore.ts"
+import type { Position } from "../Event.ts"
+import type { StoreUnavailable } from "../EventStore.ts"
+import { OperationRefused } from "../Projections.ts"
+import type { Unfit } from "./applier.ts"
+import * as Attention from "./attention.ts"
+import type { Reader } from "./reader.ts"
+
+/** What is to be done at a checkpoint. */
+export interface Deed<A> {
+  readonly value: A
+  /** Where the checkpoint goes, or stays. */
+  readonly to: Position
+  readonly work: Effect.Effect<void, Failure>
+}
+
+/** Says what is to be done, once it is known where the checkpoint is. */
+export type Plan<A> = (checkpoint: Checkpoint) => Effect.Effect<Deed<A>, Failure>
+
+/** Why nothing was done. */
+export type Failure = StoreUnavailable | Unfit | OperationRefused
+
+/** Does it, and calls the runner's attention. What was paused stays so. */
+export const hold = <A>(reader: Reader, operation: string, plan: Plan<A>): Effect.Effect<A, Failure> =>
+  Effect.ensuring(
+    // What an effect does takes its time and cannot be undone, so no transaction waits for it.
+    reader.running.target._tag === "Effect" ? paused(reader, operation, plan) : locked(reader, operation, plan),
+    Effect.sync(() => Attention.call(reader.attention))
+  )
+
+/** Why something cannot be done. */
+export const refused = (reader: Reader, operation: string, problem: string) =>
+  new OperationRefused({ projection: reader.running.definition.name, operation, problem })
+
+const found = Effect.fnUntraced(function*(reader: Reader, operation: string) {
+  const checkpoint = yield* reader.running.ledger.get(reader.id)
+  return checkpoint ?? (yield* refused(reader, operation, "it has not begun yet"))
+})
+
+const locked = <A>(reader: Reader, operation: string, plan: Plan<A>): Effect.Effect<A, Failure> => {
+  const { id, running: { ledger } } = reader
+  return ledger.transaction(Effect.gen(function*() {
+    const before = yield* found(reader, operation)
+    // Whoever changes it has it until the transaction ends.
+    yield* ledger.pause(id, before.paused ?? operation, before.epoch)
+    const open = (yield* ledger.resume(id)) ?? before
+    const { to, value, work } = yield* plan(open)
+    yield* step(reader, open, to, work)
+    if (before.paused !== undefined) yield* ledger.pause(id, before.paused, before.epoch)
+    return value
+  }))
+}
+
+/** Nobody else can have moved it. */
+const step = (
+  { id, running: { ledger } }: Reader,
+  { epoch, revision }: Checkpoint,
+  to: Position,
+  work: Deed<unknown>["work"]
+) => Effect.catchTag(ledger.advance({ id, revision, to, epoch }, work), "CheckpointMoved", Effect.die)
+
+const paused = Effect.fnUntraced(function*<A>(reader: Reader, operation: string, plan: Plan<A>) {
+  const { id, running: { ledger } } = reader
+  const before = yield* found(reader, operation)
+  const pause = ledger.pause(id, before.paused ?? operation, before.epoch)
+  const goOn = before.paused === undefined ? Effect.asVoid(ledger.resume(id)) : Effect.void
+  return yield* Effect.acquireUseRelease(
+    pause,
+    (checkpoint) =>
+      Effect.flatMap(plan(checkpoint), ({ to, value, work }) =>
+        ledger.transaction(Effect.gen(function*() {
+          const open = (yield* ledger.resume(id)) ?? checkpoint
+          yield* step(reader, open, to, work)
+          if (before.paused !== undefined) yield* ledger.pause(id, before.paused, before.epoch)
+          return value
+        }))),
+    (_, exit) => Exit.isSuccess(exit) ? Effect.void : Effect.ignore(goOn)
+  )
+})

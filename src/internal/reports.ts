@@ -1,0 +1,99 @@
+/**
+ * How a projection fares, put together from what its readers know and what is kept of those who are run elsewhere.
+ */
+import { Clock, Effect } from "effect"
+import type { Checkpoint } from "../CheckpointStore.ts"
+import type { Position } from "../Event.ts"
+import type { StoreUnavailable } from "../EventStore.ts"
+import type { PartitionStatus, ProjectionState, ProjectionStatus, Rebuild } from "../Projections.ts"
+import { elapsedMillis } from "./elapsed.ts"
+import * as LiveVersions from "./liveVersions.ts"
+import type { Reader, Running } from "./reader.ts"
+
+export const report = Effect.fnUntraced(function*(
+  running: Running
+): Effect.fn.Return<ProjectionStatus, StoreUnavailable> {
+  const { definition: { kind, name, version }, ledger, live, ports, readers } = running
+  const head = yield* ports.events.head
+  const checkpoints = yield* ledger.list(name)
+  const own = checkpoints.filter((checkpoint) => checkpoint.version === version)
+  const partitions = readers.map((reader) => partitionOf(reader, own))
+  const worst = partitions.reduce((worst, partition) => rank(partition) > rank(worst) ? partition : worst)
+  const position = least(partitions)
+  const shown = live && (yield* LiveVersions.refresh(live))
+  return {
+    name,
+    kind,
+    version,
+    live: shown,
+    state: worst.state,
+    why: worst.why,
+    position,
+    head,
+    lagEvents: head > position ? head - position : 0n,
+    lagSeconds: yield* lagSeconds(running, position, head),
+    partitions,
+    letters: yield* sum(readers, ({ letterId }) => ports.letters.count(letterId)),
+    parked: yield* sum(readers, ({ letterId }) => Effect.map(ports.letters.parked(letterId), ({ length }) => length)),
+    rebuild: live !== undefined && LiveVersions.isNew(live) ? rebuild(running, position, head) : undefined,
+    versions: versionsOf(checkpoints)
+  }
+})
+
+/** What a reader knows; of one who stands by, what the checkpoint says. */
+const partitionOf = (
+  { id: { partition }, position, state, why }: Reader,
+  checkpoints: ReadonlyArray<Checkpoint>
+): PartitionStatus => {
+  const checkpoint = checkpoints.find((checkpoint) => checkpoint.partition === partition)
+  if (checkpoint?.paused !== undefined) {
+    return { partition, position: checkpoint.position, state: "paused", why: checkpoint.paused }
+  }
+  return state === "standby"
+    ? { partition, position: checkpoint?.position ?? 0n, state, why }
+    : { partition, position, state, why }
+}
+
+const ranks: { readonly [State in ProjectionState]: number } = {
+  running: 0,
+  standby: 1,
+  retrying: 2,
+  paused: 3,
+  stopped: 4
+}
+
+const rank = ({ state }: PartitionStatus): number => ranks[state]
+
+const least = (partitions: ReadonlyArray<{ readonly position: Position }>): Position =>
+  partitions.reduce((least, { position }) => position < least ? position : least, partitions[0]?.position ?? 0n)
+
+const sum = <E>(readers: ReadonlyArray<Reader>, of: (reader: Reader) => Effect.Effect<number, E>) =>
+  Effect.map(Effect.forEach(readers, of), (counts) => counts.reduce((sum, count) => sum + count, 0))
+
+/** How old the first event is that it has not looked at. */
+const lagSeconds = Effect.fnUntraced(function*({ ports: { events } }: Running, position: Position, head: Position) {
+  if (position >= head) return 0
+  // A log with a hole there is told by who reads it.
+  const page = yield* Effect.catchTag(
+    events.readAll({ after: position, limit: 1 }),
+    "LogGap",
+    () => Effect.succeed({ events: [] })
+  )
+  const [first] = page.events
+  return first === undefined ? 0 : Math.max(0, ((yield* Clock.currentTimeMillis) - first.recordedAtMillis) / 1_000)
+})
+
+const rebuild = ({ ports: { clock }, readers }: Running, done: Position, total: Position): Rebuild => {
+  const slowest = readers.reduce((slow, reader) => reader.position < slow.position ? reader : slow)
+  const seconds = slowest.began === undefined ? 0 : (elapsedMillis(clock) - slowest.began.atMillis) / 1_000
+  const perSecond = slowest.began === undefined || seconds <= 0
+    ? 0
+    : Number(slowest.position - slowest.began.position) / seconds
+  const remainingSeconds = perSecond > 0 ? Number(total - done) / perSecond : undefined
+  return { done, total, perSecond, remainingSeconds }
+}
+
+const versionsOf = (checkpoints: ReadonlyArray<Checkpoint>): ProjectionStatus["versions"] =>
+  [...Map.groupBy(checkpoints, ({ version }) => version)]
+    .map(([version, partitions]) => ({ version, position: least(partitions) }))
+    .toSorted((a, b) => a.version - b.version)
