@@ -37,7 +37,7 @@ describe("the tables of the stores", () => {
       yield* change("INSERT INTO varve_migrations (migration_id, name) VALUES (99, 'later')")
       const error = yield* Effect.flip(change("SELECT 1"))
       strictEqual(error._tag, "StoreUnavailable")
-      assert.match(error.message, /schema 99, this build knows 2; deploy the newer build/)
+      assert.match(error.message, /schema 99, this build knows 3; deploy the newer build/)
     }))
 
   it.effect("are not made beside those of another program that has the same names", () =>
