@@ -128,6 +128,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/backoff",
       "internal/chain",
       "internal/digest",
+      "internal/handover",
       "internal/pursuit",
       "internal/tenure",
       "internal/listeners",

@@ -5,9 +5,10 @@
  * A view is a read model and the service that asks it, in one. That a projection's work and its checkpoint are one
  * transaction, so that it is done exactly once, is pyeventsourcing's and Marten's; two versions side by side are Marten's.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
+import { InlineHost } from "./InlineHost.ts"
 import * as Documents from "./internal/viewDocuments.ts"
 import {
   type EffectSource,
@@ -15,6 +16,7 @@ import {
   type Indexable,
   type OnDocuments,
   type OnEvents,
+  type OnInline,
   type OnState,
   untyped,
   type Views
@@ -23,6 +25,8 @@ import * as ViewReads from "./internal/viewReads.ts"
 import {
   type Definition,
   type Hosted,
+  type InlineSettings,
+  type Kept,
   type Kind,
   ProjectionHost,
   type Settings,
@@ -33,7 +37,7 @@ import {
 import { ViewStore } from "./ViewStore.ts"
 
 export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
-export type { Change, Defined, Keys, Meta, Settings, Source, SqlContext } from "./ProjectionHost.ts"
+export type { Change, Defined, InlineMeta, InlineSettings, Keys, Meta, Settings, Source, SqlContext } from "./ProjectionHost.ts"
 
 /** A document that an older version of a view wrote, and what it is today. */
 export interface Earlier<Doc, Then extends PureCodec = PureCodec> {
@@ -80,6 +84,20 @@ export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
     sources: (on: OnDocuments<Doc>) => ReadonlyArray<Source>,
     settings?: Settings
   ) => Layer.Layer<Self, never, ProjectionHost | ViewStore>
+  /**
+   * The same, but inline: once the view has caught up, its documents are written by the very append that writes the
+   * events. Whoever was answered by an aggregate finds them as they are then, without waiting. Until then it is followed
+   * like any other, as it is again, for a while, when somebody appends its events who does not run it, as the workers of
+   * an older build: it may be late then, and is never wrong. To make it one that is only followed, raise its version.
+   *
+   * A handler knows nothing of an event's place and time, since it has none yet. One that throws, or a document that
+   * cannot be kept, refuses the append: its command fails with `ViewRefused`. Aggregates must append through the
+   * `EventStore` of `InlineRuntime.layer`.
+   */
+  readonly toInlineLayer: (
+    sources: (on: OnInline<Doc>) => ReadonlyArray<Source>,
+    settings?: InlineSettings
+  ) => Layer.Layer<Self, never, InlineHost | ProjectionHost | ViewStore>
 }
 
 /**
@@ -114,8 +132,30 @@ export const View = <Self>() =>
           const target: Target = { _tag: "View", store, view, document, sources: sources(on) }
           return ViewReads.make(readable, store, yield* register(definition, target, settings))
         })
+      ),
+    toInlineLayer: (sources: (on: unknown) => ReadonlyArray<Source>, settings: InlineSettings = {}) =>
+      Layer.effect(
+        Base,
+        Effect.gen(function*() {
+          const projection = { store: yield* ViewStore, view, document, sources: sources(on) }
+          const kept = yield* (yield* InlineHost).register(projection)
+          const target: Target = { _tag: "View", ...projection, inline: kept }
+          const hosted = yield* register(definition, target, settings)
+          // Where nothing is to be caught up with it is inline from the first command on. If not, its reader will see to it.
+          yield* Effect.ignore(Effect.andThen(hosted.prepared, kept.enter))
+          return ViewReads.make(readable, projection.store, withInline(hosted, kept, version))
+        })
       )
   }))
+}
+
+/** What appends make of a view is among its changes, as long as its version is the one that is read. */
+const withInline = (hosted: Hosted, kept: Kept, version: number): Hosted => {
+  const isShown = Effect.map(
+    Effect.orElseSucceed(hosted.live, () => undefined),
+    (live) => live === undefined || live.version <= version
+  )
+  return { ...hosted, changes: Stream.merge(hosted.changes, Stream.filterEffect(kept.changes, () => isShown)) }
 }
 
 const on = (events: Events, cases: Source["cases"], options?: { readonly key: Source["key"] }): Source => ({

@@ -235,6 +235,9 @@ export interface Settings {
   readonly drainDeadline?: Duration.Input | undefined
 }
 
+/** How a host treats a view that may be inline: it has one partition, and pauses at what it cannot work off. */
+export type InlineSettings = Pick<Settings, "tries" | "pageEvents" | "cachedDocuments" | "drainDeadline">
+
 /** A document as it has become; undefined if it was deleted. */
 export interface Change<Doc> {
   readonly tenant: string

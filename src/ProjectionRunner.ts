@@ -3,11 +3,12 @@
  * by page and sets a checkpoint with each. Any number of processes may run the same projections on the same store: a
  * lease keeps all but one from working, and the checkpoint's revision keeps what they do exactly once.
  */
-import { Clock, Context, Duration, Effect, Fiber, Layer, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { CheckpointStore } from "./CheckpointStore.ts"
 import { DeadLetters } from "./DeadLetters.ts"
-import { EventStore } from "./EventStore.ts"
+import { EventStore, type StoreUnavailable } from "./EventStore.ts"
+import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import * as HandBack from "./internal/handBack.ts"
@@ -67,12 +68,25 @@ const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
     )
     return hosted(projecting)
   })
-  const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
-    until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+  const inline = yield* Effect.serviceOption(InlineViews)
+  const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
+    const running = all.get(definition.name)
+    const isInline = isInlineOf(inline, definition)
+    return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
+  }
   return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
     Context.add(Projections, operations(all, ports, awaited))
   )
 })
+
+/** Wherever it is run: where the stores know of inline views at all. */
+const isInlineOf = (
+  inline: Option.Option<InlineViews["Service"]>,
+  { kind, name, version }: Definition
+): Effect.Effect<boolean, StoreUnavailable> =>
+  kind !== "view" || Option.isNone(inline)
+    ? Effect.succeed(false)
+    : Effect.map(inline.value.list, (views) => views.some((view) => view.name === name && view.version === version))
 
 /** What may be asked of the projections that are run here. */
 const operations = (

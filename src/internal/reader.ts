@@ -64,8 +64,9 @@ export interface Running {
  * - `retrying`: an event or the store failed, and it tries again in a moment
  * - `paused`: nobody goes on before an operator says so
  * - `stopped`: what it finds is not what it was filled from; it looks again from time to time
+ * - `inline`: appends take its events in
  */
-export type State = "standby" | "running" | "retrying" | "paused" | "stopped"
+export type State = "standby" | "running" | "retrying" | "paused" | "stopped" | "inline"
 
 /** How a reader fares. */
 export interface Fared {
@@ -100,6 +101,8 @@ export interface Reader extends Fared {
   readonly applier: Applier
   /** Another one, for what is done by hand beside it. */
   readonly makeApplier: () => Applier
+  /** From when on it asks whether its view may be inline. */
+  inlineAfterMillis: number
   /** Where it was when it began, and when: for its speed. */
   began: { readonly position: Position; readonly atMillis: number } | undefined
 }

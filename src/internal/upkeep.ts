@@ -9,6 +9,7 @@ import type { LiveVersion } from "../ViewStore.ts"
 import type { Unfit } from "./applier.ts"
 import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
+import { keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import type { Running } from "./reader.ts"
 import * as SqlApplier from "./sqlApplier.ts"
@@ -29,7 +30,11 @@ const forAll = <A, E>(running: Running, act: (reader: Running["readers"][number]
 
 export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, StoreUnavailable> =>
   Effect.flatMap(running.ports.events.epoch, (epoch) =>
-    forAll(running, ({ id }) => running.ledger.pause(id, reason, epoch)))
+    forAll(running, ({ id }) => Effect.andThen(running.ledger.pause(id, reason, epoch), giveBack(running))))
+
+/** A view that is inline has no reader of whom anything could be asked. Once it is paused it is not inline again. */
+const giveBack = (running: Running): Effect.Effect<void, StoreUnavailable> =>
+  Effect.asVoid(keptOf(running)?.leave ?? Effect.void)
 
 export const resume = (running: Running): Effect.Effect<void, StoreUnavailable> =>
   forAll(running, ({ id }) => running.ledger.resume(id))
@@ -62,7 +67,8 @@ export const reset = (running: Running): Effect.Effect<void, Refused> => {
       : "it has no `clear`"
     return Effect.fail(refused(running, "reset", problem))
   }
-  return Effect.ensuring(told(running, "reset", ledger.transaction(forget(running, version, empty))), call(running))
+  const all = Effect.andThen(giveBack(running), ledger.transaction(forget(running, version, empty)))
+  return Effect.ensuring(told(running, "reset", all), call(running))
 }
 
 /** What takes away that which a version has filled; undefined if there is no such thing. */
