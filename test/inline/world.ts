@@ -11,7 +11,7 @@ import type { Stored } from "../../src/Event.ts"
 import { type AppendLost, EventStore, type StoreUnavailable } from "../../src/EventStore.ts"
 import type { InlineHost } from "../../src/InlineHost.ts"
 import * as InlineRuntime from "../../src/InlineRuntime.ts"
-import type { InlineViews } from "../../src/InlineViews.ts"
+import { InlineViews } from "../../src/InlineViews.ts"
 import type { Lease } from "../../src/Lease.ts"
 import * as Projection from "../../src/Projection.ts"
 import type { ProjectionHost } from "../../src/ProjectionHost.ts"
@@ -101,6 +101,9 @@ export const fold = (events: ReadonlyArray<Stored>): Fold => {
   return all
 }
 
+/** The same of the log as it is. */
+export const foldLog = Effect.map(Sample.wholeLog(0n), fold)
+
 /** The documents of a view that are in the store. */
 const documentsOf = Effect.fnUntraced(function*(view: string, tenant: string) {
   const views = yield* ViewStore
@@ -115,7 +118,7 @@ const documentsOf = Effect.fnUntraced(function*(view: string, tenant: string) {
 
 /** Both views hold what the log says, no more and no less. */
 export const assertFolded = Effect.gen(function*() {
-  const folded = fold(yield* Sample.wholeLog(0n))
+  const folded = yield* foldLog
   for (const view of ["balances", "notes"]) {
     const own = Array.from(folded).filter(([place]) => place.startsWith(`${view}/default/`))
     const expected = own.flatMap(([place, history]) => {
@@ -123,6 +126,20 @@ export const assertFolded = Effect.gen(function*() {
       return document === undefined ? [] : [[place.slice(view.length + 9), document] as const]
     })
     assert.deepStrictEqual(new Map([...yield* documentsOf(view, "default")].toSorted()), new Map(expected.toSorted()), view)
+  }
+})
+
+/** Whether both views are inline. */
+export const areInline = Effect.gen(function*() {
+  const views = yield* (yield* InlineViews).list
+  return ["balances", "notes"].every((name) => views.some((view) => view.name === name && view.version === 1))
+})
+
+/** Ends when both views are inline; fails the test if that takes long. */
+export const becomeInline = Effect.gen(function*() {
+  for (let waited = 0; !(yield* areInline); waited++) {
+    assert.isBelow(waited, 600, "the views do not become inline")
+    yield* settled
   }
 })
 
@@ -162,7 +179,7 @@ export interface Process {
 
 type Views = Layer.Layer<Balances | Notes, never, InlineHost | ProjectionHost | ViewStore>
 
-/** Starts a process on the stores at hand. `without`: it does not know the views. */
+/** Starts a process on the stores at hand. */
 export const start = Effect.fnUntraced(function*(
   { views = Layer.merge(BalancesLive, NotesLive) }: { readonly views?: Views } = {}
 ) {
@@ -189,8 +206,7 @@ export const start = Effect.fnUntraced(function*(
     ).pipe(Effect.ignore, Effect.forkIn(scope, { startImmediately: true }))
   yield* listen("balances", Context.get(context, Balances).changes)
   yield* listen("notes", Context.get(context, Notes).changes)
-  // Time passes once all who can go on have done so: then they listen.
-  yield* Effect.sleep("1 millis")
+  yield* settled
   const process: Process = {
     context,
     faults,
@@ -203,6 +219,9 @@ export const start = Effect.fnUntraced(function*(
   }
   return process
 })
+
+/** Time passes once all who can go on have done so. */
+export const settled = Effect.sleep("100 millis")
 
 /** The log's end. */
 export const head = Effect.flatMap(EventStore, (store) => store.head)
