@@ -100,14 +100,15 @@ const partBytesMax = 4 * 1_024 * 1_024
 /** What goes to the store at once: documents may be large, and their number is not known when a group is made. */
 const parts = (items: ReadonlyArray<Item>): ReadonlyArray<ReadonlyArray<Item>> => {
   const all: Array<Array<Item>> = []
-  let bytes = partBytesMax
+  let left = 0
   for (const item of items) {
-    bytes += bytesOf(item)
-    if (bytes > partBytesMax) {
+    const bytes = bytesOf(item)
+    if (all.length === 0 || bytes > left) {
       all.push([])
-      bytes = bytesOf(item)
+      left = partBytesMax
     }
     all.at(-1)!.push(item)
+    left -= bytes
   }
   return all
 }
