@@ -1,17 +1,23 @@
 /**
- * `npm start`: the orders of the example on an embedded store, with demo traffic, as a worker that drains when it is
- * asked to stop and goes on where it stopped. `npm start -- run …` carries out a file of commands instead.
+ * `npm start`: the orders of the example and a view of them on an embedded store, with demo traffic, as a worker that
+ * drains when it is asked to stop and goes on where it stopped. `npm start -- views …` asks the view, `npm start --
+ * run …` carries out a file of commands instead.
  */
 import { Clock, Effect, Metric, type Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { EventStore } from "varve/EventStore"
+import { ProjectionHost } from "varve/ProjectionHost"
 import * as Store from "varve/Store"
 import * as Worker from "varve/Worker"
 import { main } from "../src/cli/Main.ts"
+import * as ProjectionLag from "../src/cli/ProjectionLag.ts"
 import * as RunCommand from "../src/cli/RunCommand.ts"
 import * as StatusLine from "../src/cli/StatusLine.ts"
 import * as StoreFlags from "../src/cli/StoreFlags.ts"
+import * as ViewsCommand from "../src/cli/ViewsCommand.ts"
+import orders from "./orders/app.ts"
 import { OrdersLive } from "./orders/Orders.ts"
+import { OrderSummaries, OrderSummariesLive } from "./orders/OrderSummaries.ts"
 import * as Traffic from "./orders/traffic.ts"
 
 let drained = false
@@ -41,12 +47,14 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
   const choice = yield* StoreFlags.choose({ store, url }, "orders")
   const status = StatusLine.make(process.stderr)
   const tally = Traffic.makeTally()
-  const working = Effect.fnUntraced(function*(from: bigint) {
+  const working = Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeMillis
-    return yield* status.during(describe(tally, from, startedAt), Traffic.run({ seed, rate, tally })).pipe(
-      Effect.onInterrupt(() => status.say("Draining: what has begun is finished first …"))
+    return yield* status.during(describe(tally, startedAt), Traffic.run({ seed, rate, tally })).pipe(
+      Effect.onInterrupt(() =>
+        Effect.andThen(status.say("Draining: what has begun is finished first …"), viewsCaughtUp)
+      )
     )
-  }, Effect.provide(Worker.layer({ aggregates: [OrdersLive] })))
+  }).pipe(Effect.provide(Worker.layer({ aggregates: [OrdersLive], projections: [OrderSummariesLive] })))
   const farewell = Effect.gen(function*() {
     drained = true
     const position = yield* (yield* EventStore).head
@@ -58,12 +66,20 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
     yield* status.say(
       `Orders on ${Store.placeOf(choice)}, from position ${count(position)} on. Ctrl-C drains and stops.`
     )
-    return yield* Effect.onInterrupt(working(position), () => Effect.ignore(farewell))
+    return yield* Effect.onInterrupt(working, () => Effect.ignore(farewell))
   }).pipe(Effect.provide(Store.layer(choice)))
 })
 
-/** Commands a second since it was last asked, aggregates in memory, events, the log's end, and how long commands take. */
-const describe = (tally: Traffic.Tally, from: bigint, startedAtMillis: number) => {
+/** Whoever asks the view after the worker has gone would rather not find it a moment behind. */
+const viewsCaughtUp = Effect.gen(function*() {
+  // What has begun is written within a moment; what the view reads after that is all there is.
+  yield* Effect.sleep("100 millis")
+  const head = yield* (yield* EventStore).head
+  yield* (yield* ProjectionHost).await(OrderSummaries.definition, head, { deadline: "2 seconds" })
+}).pipe(Effect.ignore)
+
+/** Commands a second since it was last asked, aggregates in memory, the log's end, views, and how long commands take. */
+const describe = (tally: Traffic.Tally, startedAtMillis: number) => {
   let last = { millis: startedAtMillis, commands: 0 }
   return Effect.gen(function*() {
     const millis = yield* Clock.currentTimeMillis
@@ -73,8 +89,8 @@ const describe = (tally: Traffic.Tally, from: bigint, startedAtMillis: number) =
     return [
       `${count(Math.round(rate))} commands/s`,
       `${count(yield* active)} active`,
-      `${count(position - from)} events`,
       `position ${count(position)}`,
+      ...yield* ProjectionLag.describe,
       `p50 ${quantile(tally.latencies, 0.5)} ms`,
       `p99 ${quantile(tally.latencies, 0.99)} ms`,
       ...(tally.failed === 0 ? [] : [`${count(tally.failed)} failed`])
@@ -104,12 +120,14 @@ main(
   Command.make("npm start --", flags, start).pipe(
     Command.withDescription(
       "Runs the orders of the example as a worker on an embedded store, with demo traffic. It drains on Ctrl-C or " +
-        "SIGTERM, and goes on where it stopped. With `run` it carries out a file of commands instead."
+        "SIGTERM, and goes on where it stopped. Meanwhile or afterwards `views` asks the view of these orders. With " +
+        "`run` it carries out a file of commands instead."
     ),
-    Command.withSubcommands([RunCommand.command]),
+    Command.withSubcommands([RunCommand.command, ViewsCommand.make(orders)]),
     Command.withExamples([
       { command: "npm start", description: "Orders on ./data/orders.sqlite" },
       { command: "npm start -- --store memory --rate 500", description: "In memory, with more traffic" },
+      { command: "npm start -- views list order-summaries --where status=open", description: "Which orders are open" },
       { command: "npm start -- run --help", description: "How to carry out a file of commands" }
     ])
   ),

@@ -7,12 +7,16 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
+import { type Servers, versionOf } from "./bench/databases.ts"
 import { install } from "./bench/install.ts"
 import { top } from "./bench/profile.ts"
 import { circumstances, judge, markdown, type Outcome, paragraph, summary } from "./bench/report.ts"
 import { play, type Settings } from "./bench/rounds.ts"
-import { type Row, rows } from "./bench/rows.ts"
+import type { Row } from "./bench/Row.ts"
+import { rows } from "./bench/rows.ts"
 import { exitOnSignals } from "./check.ts"
+import * as PgBouncer from "./pgbouncer.ts"
+import * as Postgres from "./postgres.ts"
 import { root } from "./sources.ts"
 
 const usage = `npm run bench -- [OPTIONS]
@@ -75,13 +79,41 @@ const playAll = async (
   return outcomes
 }
 
+/** Starts what the rows need, and leaves out those whose needs are not met. As everybody has it: with a disk that syncs. */
+const startServers = async (wanted: ReadonlyArray<Row>) => {
+  const needed = (row: Row) => row.work.store === "postgres"
+  const postgres = wanted.some(needed)
+    ? await whenThere(await Postgres.startOwn({ settings: { fsync: "on" } }))
+    : undefined
+  const pgbouncer = postgres === undefined || !wanted.some(({ needs }) => needs === "pgbouncer")
+    ? undefined
+    : await PgBouncer.start(postgres.url)
+  if (pgbouncer !== undefined && "missing" in pgbouncer) {
+    onProgress(`left out what goes through PgBouncer: ${pgbouncer.missing}`)
+    return { chosen: wanted.filter(({ needs }) => needs === undefined), postgres, pgbouncer: undefined }
+  }
+  return { chosen: wanted, postgres, pgbouncer: pgbouncer && await whenThere(pgbouncer) }
+}
+
+const whenThere = async (started: Postgres.Own | Postgres.Missing): Promise<Postgres.Own> => {
+  const found = "missing" in started ? started : await Postgres.whenReady(started)
+  if ("missing" in found) throw new Error(found.missing)
+  if ("missing" in started) throw new Error(started.missing)
+  return started
+}
+
+const serverVersions = async ({ postgres }: Servers): Promise<Readonly<Record<string, string>>> =>
+  postgres === undefined ? {} : { PostgreSQL: await versionOf(postgres) }
+
 const main = async (): Promise<number> => {
   const options = readOptions()
   if (options.help) {
     console.log(usage)
     return 0
   }
-  const where = circumstances(options.rounds, install(onProgress))
+  const { chosen, pgbouncer, postgres } = await startServers(options.chosen)
+  const servers = { postgres: postgres?.url, pgbouncer: pgbouncer?.url }
+  const where = circumstances(options.rounds, { ...install(onProgress), ...await serverVersions(servers) })
   const folder = join(root, "data", `bench-${process.pid}`)
   const profiles = options.profile === undefined ? undefined : resolve(options.profile)
   mkdirSync(folder, { recursive: true })
@@ -89,8 +121,8 @@ const main = async (): Promise<number> => {
   if (profiles !== undefined) mkdirSync(profiles, { recursive: true })
   // Whoever wants a document or JSON on stdout wants nothing else there.
   const quiet = options.markdown || options.json === "-"
-  const settings = { rounds: options.rounds, millis: options.millis, folder, profiles, onProgress }
-  const outcomes = await playAll(options.chosen, settings, (outcome) => {
+  const settings = { rounds: options.rounds, millis: options.millis, folder, servers, profiles, onProgress }
+  const outcomes = await playAll(chosen, settings, (outcome) => {
     clearProgress()
     if (!quiet) console.log(`${paragraph(outcome)}\n`)
   })
@@ -100,6 +132,8 @@ const main = async (): Promise<number> => {
   if (options.json === "-") process.stdout.write(json)
   else if (options.json !== undefined) writeFileSync(options.json, json)
   if (profiles !== undefined) console.error(top(profiles))
+  await pgbouncer?.stop()
+  await postgres?.stop()
   return outcomes.some(({ lines }) => lines.some(isOursAndFailed)) ? 1 : 0
 }
 

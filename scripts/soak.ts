@@ -70,6 +70,23 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return [{ title: "groups", report: await Effect.runPromise(run(groups, seed)) }]
     }
   },
+  flat: {
+    about: "[EVENTS=10000000]  appends on PostgreSQL beside bare inserts, in a log of that length",
+    run: async (events = 10_000_000) => {
+      const { startOwn, whenReady } = await import("./postgres.ts")
+      const { run } = await import("./soak/flat.ts")
+      // Statistics come when the campaign wants them.
+      const server = await startOwn({ settings: { fsync: "on", autovacuum: "off" } })
+      if ("missing" in server) throw new Error(server.missing)
+      try {
+        const found = await whenReady(server)
+        if ("missing" in found) throw new Error(found.missing)
+        return [{ title: "flat", report: await Effect.runPromise(run(found.url, events)) }]
+      } finally {
+        await server.stop()
+      }
+    }
+  },
   readers: {
     about: "[EVENTS=1000000] [SEED=1]  16 writers and 8 readers on PostgreSQL: nobody misses an event",
     run: async (events = 1_000_000, seed = 1) => {

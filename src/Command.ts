@@ -39,16 +39,12 @@ type ErrorOf<E> = E extends ReadonlyArray<infer X extends PureCodec> ? X["Type"]
  * Declares a command. Without `payload` it carries nothing, without `success` it answers nothing, without `error` it
  * cannot be rejected.
  *
-<<<<<<< HEAD
  * While a commit is under way, handlers that answer at once go on deciding on the state that it leads to; handlers that
  * are Effects wait for it. With `speculative: true` they do not: such a handler may be run again, should that commit
  * fail, so it reads, and acts only through its decision.
  *
- * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise.
-=======
  * A command cannot be named `then`, `catch` or `finally`: its client would look like a promise. The types refuse such
  * a name; where they do not know it, it throws a `TypeError`.
->>>>>>> e0d8fe2 (Command: docstrings say meaning, limits and errors, with examples)
  *
  * @example
  * ```ts

@@ -9,7 +9,6 @@ import { Context, Effect, Layer, Stream } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
 import { InlineHost } from "./InlineHost.ts"
-import * as Documents from "./internal/viewDocuments.ts"
 import {
   type EffectSource,
   type Folds,
@@ -21,6 +20,7 @@ import {
   untyped,
   type Views
 } from "./internal/types.ts"
+import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewReads from "./internal/viewReads.ts"
 import {
   type Definition,
@@ -61,7 +61,9 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
    * How documents of older versions are read as today's, for as long as this version catches up. Those of a version that
    * is not named are read by today's schema.
    */
-  readonly was?: (was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>) => ReadonlyArray<
+  readonly was?: (
+    was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
+  ) => ReadonlyArray<
     Earlier<D["Type"]>
   >
 }
@@ -141,8 +143,6 @@ export const View = <Self>() =>
           const kept = yield* (yield* InlineHost).register(projection)
           const target: Target = { _tag: "View", ...projection, inline: kept }
           const hosted = yield* register(definition, target, settings)
-          // Where nothing is to be caught up with it is inline from the first command on. If not, its reader will see to it.
-          yield* Effect.ignore(Effect.andThen(hosted.prepared, kept.enter))
           return ViewReads.make(readable, projection.store, withInline(hosted, kept, version))
         })
       )
@@ -202,7 +202,9 @@ const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
     was.findIndex((other) => other.version === version) !== index
   )
   if (wrong === undefined) return
-  throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`)
+  throw new RangeError(
+    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
+  )
 }
 
 // ── Folds

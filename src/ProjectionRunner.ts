@@ -11,19 +11,20 @@ import { EventStore, type StoreUnavailable } from "./EventStore.ts"
 import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
+import { keptOf } from "./internal/handover.ts"
 import * as HandBack from "./internal/handBack.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
-import * as Projecting from "./internal/running.ts"
-import * as Tenure from "./internal/tenure.ts"
 import * as Reports from "./internal/reports.ts"
+import * as Projecting from "./internal/running.ts"
 import { step } from "./internal/stepping.ts"
+import * as Tenure from "./internal/tenure.ts"
 import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
 import { Lease } from "./Lease.ts"
-import { Projections, ProjectionUnknown } from "./Projections.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
+import { Projections, ProjectionUnknown } from "./Projections.ts"
 
 /** What a runner works with. */
 export type Stores = EventStore | CheckpointStore | DeadLetters | Lease
@@ -37,47 +38,53 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
 }
 
-const make = Effect.fnUntraced(function*({ lease = "10 seconds" }: Options) {
-  const ports: Ports = {
-    events: yield* EventStore,
-    checkpoints: yield* CheckpointStore,
-    letters: yield* DeadLetters,
-    leases: yield* Lease,
-    clock: yield* Clock.Clock,
-    leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
-    holder: SecureRandom.uuidV7Unsafe()
-  }
-  const context = yield* Effect.context<never>()
-  const all = new Map<string, Running>()
+const make = Effect.fnUntraced(
+  function*({ isIdle = false, lease = "10 seconds" }: Options & { readonly isIdle?: boolean }) {
+    const ports: Ports = {
+      events: yield* EventStore,
+      checkpoints: yield* CheckpointStore,
+      letters: yield* DeadLetters,
+      leases: yield* Lease,
+      clock: yield* Clock.Clock,
+      leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
+      holder: SecureRandom.uuidV7Unsafe()
+    }
+    const context = yield* Effect.context<never>()
+    const all = new Map<string, Running>()
 
-  const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
-    const { definition, target } = projection
-    yield* refuse(all, ports, definition, target)
-    const projecting = Projecting.make({ ...projection, context, ports })
-    const { running } = projecting
-    all.set(definition.name, running)
-    const leased = target._tag !== "Fold"
-    const serve = (reader: Reader) => Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
-    const close = Effect.sync(() => {
-      running.telemetry.close()
-      all.delete(definition.name)
+    const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
+      const { definition, target } = projection
+      yield* refuse(all, ports, definition, target)
+      const projecting = Projecting.make({ ...projection, context, ports })
+      const { running } = projecting
+      all.set(definition.name, running)
+      const leased = target._tag !== "Fold"
+      const serve = (reader: Reader) =>
+        Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
+      const close = Effect.sync(() => {
+        running.telemetry.close()
+        all.delete(definition.name)
+      })
+      // Where nothing is to be caught up with it is inline from the first command on. If not, its reader sees to it.
+      const kept = keptOf(running)
+      if (!isIdle && kept !== undefined) yield* Effect.ignore(Effect.andThen(running.prepared, kept.enter))
+      yield* Effect.acquireRelease(
+        Effect.forEach(isIdle ? [] : running.readers, serve),
+        (fibers) => Effect.ensuring(drain(running, fibers), close)
+      )
+      return hosted(projecting)
     })
-    yield* Effect.acquireRelease(
-      Effect.forEach(running.readers, serve),
-      (fibers) => Effect.ensuring(drain(running, fibers), close)
+    const inline = yield* Effect.serviceOption(InlineViews)
+    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
+      const running = all.get(definition.name)
+      const isInline = isInlineOf(inline, definition)
+      return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
+    }
+    return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
+      Context.add(Projections, operations(all, ports, awaited))
     )
-    return hosted(projecting)
-  })
-  const inline = yield* Effect.serviceOption(InlineViews)
-  const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
-    const running = all.get(definition.name)
-    const isInline = isInlineOf(inline, definition)
-    return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
   }
-  return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
-    Context.add(Projections, operations(all, ports, awaited))
-  )
-})
+)
 
 /** Wherever it is run: where the stores know of inline views at all. */
 const isInlineOf = (
@@ -115,9 +122,12 @@ const operations = (
     step: (name) => of(name, step),
     deadLetters: (name, options) => of(name, (running) => HandBack.list(running, options)),
     parked: (name) =>
-      of(name, ({ readers }) =>
-        Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
-          all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))),
+      of(
+        name,
+        ({ readers }) =>
+          Effect.map(Effect.forEach(readers, ({ letterId }) => letters.parked(letterId)), (all) =>
+            all.flat().toSorted((a, b) => Number(a.fromPosition - b.fromPosition)))
+      ),
     retry: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "retry")),
     discard: (name, position) => of(name, (running) => HandBack.settleAll(running, position, "discard")),
     rollback: (name, to, { deadline }) => of(name, (running) => Upkeep.rollback(running, to, deadline)),
@@ -181,3 +191,11 @@ export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projec
 
 /** A runner with what is usual. */
 export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})
+
+/**
+ * A runner that runs nothing: for tools that look after projections which workers run elsewhere, or nobody does. What is
+ * done by hand is done in the store.
+ */
+export const layerIdle: Layer.Layer<ProjectionHost | Projections, never, Stores> = Layer.effectContext(
+  make({ isIdle: true })
+)

@@ -127,7 +127,10 @@ export class Projections extends Context.Service<Projections, {
     options: { readonly deadline: Duration.Input }
   ) => Effect.Effect<void, OperationFailure | ProjectionBehind>
   /** Nobody goes on with it, in no process, until `resume`. What is being committed may still be. */
-  readonly pause: (name: string, options?: { readonly reason?: string | undefined }) => Effect.Effect<void, OperationFailure>
+  readonly pause: (
+    name: string,
+    options?: { readonly reason?: string | undefined }
+  ) => Effect.Effect<void, OperationFailure>
   /** It goes on. An event for which it was paused is tried again. */
   readonly resume: (name: string) => Effect.Effect<void, OperationFailure>
   /**

@@ -5,7 +5,7 @@
 import { Effect, Result } from "effect"
 import { admitMetadata, InputInvalid, LimitExceeded, limits } from "./Admission.ts"
 import type { BehaviorOf, ServiceClass } from "./Aggregate.ts"
-import { CommandFailed, type Reason, VersionConflict } from "./AggregateHost.ts"
+import { type CommandFailed, type Reason, VersionConflict } from "./AggregateHost.ts"
 import type * as Command from "./Command.ts"
 import {
   defaultTenant,
@@ -20,6 +20,7 @@ import {
 } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
 import * as EventId from "./internal/eventId.ts"
+import { admitted, failure, orFailed } from "./internal/failure.ts"
 import { unsettled } from "./internal/inlineRefusals.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Replay from "./internal/replay.ts"
@@ -138,17 +139,13 @@ export const make = Effect.fnUntraced(function*<
     exists: (id, options) =>
       Effect.flatMap(
         streamOf(id, options),
-        (stream) =>
-          Effect.mapBoth(sources.events.readStream(stream, { limit: 1 }), {
-            onFailure: (reason) => new CommandFailed({ reason }),
-            onSuccess: ({ version }) => version > 0
-          })
+        (stream) => Effect.map(orFailed(sources.events.readStream(stream, { limit: 1 })), ({ version }) => version > 0)
       )
   }
 })
 
 const named = (stream: StreamId): Effect.Effect<StreamId, CommandFailed> =>
-  orFail(Result.map(refuseNames(stream), () => stream))
+  admitted(Result.map(refuseNames(stream), () => stream))
 
 const append = Effect.fnUntraced(function*(
   plan: Plan.Plan,
@@ -157,23 +154,23 @@ const append = Effect.fnUntraced(function*(
   stream: StreamId,
   save: Save<{ readonly _tag: string }>
 ): Effect.fn.Return<Saved, CommandFailed> {
-  yield* orFail(refuseVersion("the expected version", save.expected))
-  const events = yield* orFail(encode(plan, nextEventId, save))
+  yield* admitted(refuseVersion("the expected version", save.expected))
+  const events = yield* admitted(encode(plan, nextEventId, save))
   const write = { stream, expected: save.expected, events, receipts: [] }
-  const [answer] = yield* Effect.mapError(send(store, [[write]]), (reason) => new CommandFailed({ reason }))
+  const [answer] = yield* orFailed(send(store, [[write]]))
   const status = answer!
   switch (status._tag) {
     case "Committed":
       return status.writes[0]!
     case "Conflict":
-      return yield* fail(
+      return yield* failure(
         new VersionConflict({ ...Replay.where(stream), expected: save.expected, actual: status.actual })
       )
     case "DocumentConflict":
     case "ViewsChanged":
-      return yield* fail(unsettled(status))
+      return yield* failure(unsettled(status))
     case "Refused":
-      return yield* fail(status.reason)
+      return yield* failure(status.reason)
     case "Duplicate":
       return yield* Effect.die(new Error("The store found a receipt for a write that carries none"))
   }
@@ -200,8 +197,3 @@ const encode = (
     }
     return encoded
   })
-
-const orFail = <A>(result: Result.Result<A, Reason>): Effect.Effect<A, CommandFailed> =>
-  Result.isSuccess(result) ? Effect.succeed(result.success) : fail(result.failure)
-
-const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))

@@ -3,10 +3,17 @@
  * them.
  */
 import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
+import type { CheckpointStore } from "./CheckpointStore.ts"
+import type { DeadLetters } from "./DeadLetters.ts"
 import { type EventStore, StoreUnavailable } from "./EventStore.ts"
+import type { Lease } from "./Lease.ts"
 import * as Memory from "./memory/Memory.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Sqlite from "./sqlite/Sqlite.ts"
+import type { ViewStore } from "./ViewStore.ts"
+
+/** What every store provides: what they write can be part of one transaction. */
+export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease
 
 /** The stores there are, by the names that are allowed. */
 export const names = ["memory", "sqlite", "postgres"] as const
@@ -84,7 +91,7 @@ export const choose = ({ postgresUrl = Option.none(), store, url }: Given): Effe
  * await Effect.runPromise(Effect.provide(head, Store.layer({ store: "memory" }))) // => 0n
  * ```
  */
-export const layer = (choice: Choice): Layer.Layer<EventStore | SnapshotStore, StoreUnavailable> => {
+export const layer = (choice: Choice): Layer.Layer<Stores, StoreUnavailable> => {
   switch (choice.store) {
     case "memory":
       return Memory.layer
@@ -190,7 +197,7 @@ export const config: Config.Config<Given> = Config.all({
  * ```
  */
 export const layerConfig: Layer.Layer<
-  EventStore | SnapshotStore,
+  Stores,
   StoreUnavailable | StoreNotChosen | Config.ConfigError
 > = Layer.unwrap(Effect.map(Effect.flatMap(config, choose), layer))
 

@@ -1,5 +1,6 @@
 /**
- * The worker: aggregates with everything that a long-lived process owes them, as one Layer for the user's own program.
+ * The worker: aggregates and projections with everything that a long-lived process owes them, as one Layer for the
+ * user's own program.
  *
  * It runs what it is given on the store that is provided, looks after the log (an auditor that counts it, and pruning
  * of old receipts), and drains when its scope closes.
@@ -7,26 +8,43 @@
 import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import type { AggregateHost } from "./AggregateHost.ts"
 import * as AggregateRuntime from "./AggregateRuntime.ts"
+import type { CheckpointStore } from "./CheckpointStore.ts"
+import type { DeadLetters } from "./DeadLetters.ts"
 import type { Position } from "./Event.ts"
 import { EventStore, type LogGap } from "./EventStore.ts"
 import { settingOf } from "./internal/elapsed.ts"
+import { untyped } from "./internal/types.ts"
+import type { Lease } from "./Lease.ts"
+import type { ProjectionHost } from "./ProjectionHost.ts"
+import * as ProjectionRunner from "./ProjectionRunner.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 
-/** The Layer of an aggregate, whatever it provides and its handlers need. */
-type AnyAggregate = Layer.Layer<never, any, any>
+/** The Layer of an aggregate or a projection, whatever it provides and its handlers need. */
+type AnyLayer = Layer.Layer<never, any, any>
 
 /** What a worker runs, and how. A count out of its bounds is a defect when the Layer is built. */
-export interface Options<Aggregates extends readonly [AnyAggregate, ...ReadonlyArray<AnyAggregate>]> {
+export interface Options<
+  Aggregates extends readonly [AnyLayer, ...ReadonlyArray<AnyLayer>],
+  Projections extends ReadonlyArray<AnyLayer> = readonly []
+> {
   /** What `toLayer` of the aggregates made: one at least, each of its own category. */
   readonly aggregates: Aggregates
+  /** What `toLayer` of the projections made, each with its own name. They may use the aggregates. */
+  readonly projections?: Projections | undefined
   /** How many aggregates may be in memory at once, at least 1; 100,000 unless given. See `AggregateRuntime.Options`. */
   readonly maxActive?: number | undefined
   /** How long receipts are kept, so that a repeated command gets its first answer; 7 days unless given. */
   readonly receiptsKept?: Duration.Input | undefined
 }
 
+/** What a worker needs that has projections. */
+type Readers<Projections> = Projections extends readonly [] ? never : CheckpointStore | DeadLetters | Lease
+
+/** What a worker provides that has projections: the wait for one, among others. */
+type Runner<Projections> = Projections extends readonly [] ? never : Layer.Success<typeof ProjectionRunner.layer>
+
 /**
- * A worker: it provides its aggregates, and counts the log and prunes receipts in the background. Provide a store to
+ * A worker: it provides its aggregates and views, and counts the log and prunes receipts in the background. Provide a store to
  * it; launch it with `Layer.launch`. When its scope closes it refuses new commands and waits for those that have begun.
  *
  * A hole in the log stops nothing: it is logged as an error and counted in `varve_log_gaps_total`.
@@ -57,18 +75,41 @@ export interface Options<Aggregates extends readonly [AnyAggregate, ...ReadonlyA
  * await Effect.runPromise(Effect.provide(program, Live)) // => true
  * ```
  */
-export const layer = <const Aggregates extends readonly [AnyAggregate, ...ReadonlyArray<AnyAggregate>]>(
-  { aggregates, maxActive, receiptsKept = "7 days" }: Options<Aggregates>
+export const layer = <
+  const Aggregates extends readonly [AnyLayer, ...ReadonlyArray<AnyLayer>],
+  const Projections extends ReadonlyArray<AnyLayer> = readonly []
+>(
+  { aggregates, maxActive, projections, receiptsKept = "7 days" }: Options<Aggregates, Projections>
 ): Layer.Layer<
-  Layer.Success<Aggregates[number]>,
-  Layer.Error<Aggregates[number]>,
-  Exclude<Layer.Services<Aggregates[number]>, AggregateHost> | EventStore | SnapshotStore
+  Layer.Success<Aggregates[number] | Projections[number]> | Runner<Projections>,
+  Layer.Error<Aggregates[number] | Projections[number]>,
+  | Exclude<Layer.Services<Aggregates[number]>, AggregateHost>
+  | Exclude<Layer.Services<Projections[number]>, ProjectionHost | Layer.Success<Aggregates[number]>>
+  | EventStore
+  | SnapshotStore
+  | Readers<Projections>
 > =>
-  Layer.mergeAll(...aggregates).pipe(
+  untyped<Reading<Projections>>(reading(projections ?? [])).pipe(
+    Layer.provideMerge(Layer.mergeAll(...aggregates)),
     Layer.provide(AggregateRuntime.layerWith({ maxActive })),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(audit))),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(settingOf("receiptsKept", receiptsKept)))))
   )
+
+/** Projections with their runner. */
+type Reading<Projections extends ReadonlyArray<AnyLayer>> = Layer.Layer<
+  Layer.Success<Projections[number]> | Runner<Projections>,
+  Layer.Error<Projections[number]>,
+  Exclude<Layer.Services<Projections[number]>, ProjectionHost> | EventStore | Readers<Projections>
+>
+
+/** A runner only where there is something to run. */
+const reading = (projections: ReadonlyArray<AnyLayer>): AnyLayer => {
+  const [first, ...others] = projections
+  return first === undefined
+    ? Layer.empty
+    : Layer.provideMerge(Layer.mergeAll(first, ...others), ProjectionRunner.layer)
+}
 
 const gaps = Metric.counter("varve_log_gaps_total", {
   description: "Holes that the auditor found in the log; 0 in health",

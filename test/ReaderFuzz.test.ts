@@ -12,9 +12,11 @@ import { CheckpointStore } from "../src/CheckpointStore.ts"
 import { DeadLetters } from "../src/DeadLetters.ts"
 import { Lease } from "../src/Lease.ts"
 import * as Memory from "../src/memory/Memory.ts"
+import * as Postgres from "../src/postgres/Postgres.ts"
 import { ViewStore } from "../src/ViewStore.ts"
 import { dice } from "./fuzz/dice.ts"
 import { type Deed, everything, next, type Readers } from "./fuzz/readers.ts"
+import { freshSchema, onPostgres, place, turnClock } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const deedCounts = (usual: number) => Number(process.env["VARVE_FUZZ_DEEDS"] ?? usual)
@@ -69,8 +71,22 @@ const kinds: Readonly<Record<string, number>> = {
   "claim answered": 100
 }
 
-const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Readers, E, R>, deedCount: number) {
-  const [memory, other, by] = [yield* build(Memory.layer), yield* opened, yield* dice]
+/** Stores to compare, and how their clock is told the time. */
+interface Other {
+  readonly readers: Readers
+  readonly setClock: (millis: number) => Effect.Effect<void>
+}
+
+const sqlite = Effect.map(build(layerFresh), (readers): Other => ({ readers, setClock: () => Effect.void }))
+
+const postgres = Effect.gen(function*() {
+  const schema = yield* freshSchema
+  const readers = yield* build(Postgres.layer({ ...place, schema }))
+  return { readers, setClock: yield* turnClock(schema) } satisfies Other
+})
+
+const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Other, E, R>, deedCount: number) {
+  const [memory, { readers: other, setClock }, by] = [yield* build(Memory.layer), yield* opened, yield* dice]
   const tally = new Map<string, number>()
   let nowMillis = 1e12
   const askBoth = Effect.fnUntraced(function*({ ask, what }: Deed, number: number) {
@@ -81,6 +97,7 @@ const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Readers,
   for (let number = 1; number <= deedCount; number++) {
     nowMillis += by.below(900) / 3
     yield* TestClock.setTime(nowMillis)
+    yield* setClock(nowMillis)
     const deed = next(by)
     const kind = kindOf(deed.what, yield* askBoth(deed, number))
     tally.set(kind, (tally.get(kind) ?? 0) + 1)
@@ -89,7 +106,7 @@ const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Readers,
   return tally
 })
 
-const answersAlike = <E>(name: string, opened: Effect.Effect<Readers, E, Scope.Scope>, deedCount: number) =>
+const answersAlike = <E>(name: string, opened: Effect.Effect<Other, E, Scope.Scope>, deedCount: number) =>
   it.effect(`I11, I12: ${name} answers as memory does, whatever readers do`, () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Random.withSeed(compare(opened, deedCount), seed))
@@ -100,4 +117,5 @@ const answersAlike = <E>(name: string, opened: Effect.Effect<Readers, E, Scope.S
       }
     }), 300_000)
 
-answersAlike("SQLite", build(layerFresh), deedCounts(5_000))
+answersAlike("SQLite", sqlite, deedCounts(5_000))
+onPostgres(() => answersAlike("PostgreSQL", postgres, deedCounts(1_000)))

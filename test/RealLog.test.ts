@@ -3,14 +3,24 @@
  * known from the file alone, and from a script that knows the rule and nothing of Varve.
  */
 import { assert, describe, it, type TestContext } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { gunzipSync } from "node:zlib"
+import app from "../examples/expenses/app.ts"
 import { check } from "../examples/expenses/check.ts"
 import { damage } from "../examples/expenses/damage.ts"
 import { derive } from "../examples/expenses/derive.ts"
+import { totals, units } from "../examples/expenses/totals.ts"
+import * as AggregateRuntime from "../src/AggregateRuntime.ts"
+import * as AppProjections from "../src/cli/AppProjections.ts"
+import * as CatchUp from "../src/cli/CatchUp.ts"
+import * as CommandFile from "../src/cli/CommandFile.ts"
+import * as Run from "../src/cli/Run.ts"
+import * as StatusLine from "../src/cli/StatusLine.ts"
+import * as Memory from "../src/memory/Memory.ts"
+import * as Store from "../src/Store.ts"
 import { expenses, inProject, makeFile, makeFolder, type Setting, varve } from "./cli/processes.ts"
 import { freshSchema, onPostgres, url } from "./postgres/server.ts"
 
@@ -26,8 +36,8 @@ const readLog = ({ skip }: TestContext): string => {
 const run = async (args: ReadonlyArray<string>, setting?: Setting) => {
   const ended = await varve([...expenses, "--json", ...args], setting)
   assert.strictEqual(ended.exitCode, 0, ended.stderr)
-  const { accepted, bad, lines, position, rejected } = JSON.parse(ended.stdout)
-  return { accepted, bad, lines, position, rejected }
+  const { accepted, bad, lines, position, projections, rejected } = JSON.parse(ended.stdout)
+  return { accepted, bad, lines, position, rejected, ...projections !== undefined && { projections } }
 }
 
 interface Line {
@@ -77,7 +87,50 @@ const readBack = (file: string): ReadonlyArray<Line> => {
   })
 }
 
-/** The streams of an exported log, without what differs from run to run. */
+/** All documents of both views, in the shape of the script that knows no Varve. */
+const views = Effect.scoped(Effect.gen(function*() {
+  const { views } = yield* AppProjections.of(app)
+  const read = Effect.fnUntraced(function*(name: string) {
+    const documents: Record<string, any> = {}
+    for (let after: string | undefined;;) {
+      const page = yield* views(name).list({ limit: 1_000, after })
+      for (const { document, key } of page) documents[key] = document
+      after = page.at(-1)?.key
+      if (after === undefined) return documents
+    }
+  })
+  const declarations = yield* read("declarations-by-status")
+  const budgets = yield* read("budget-totals")
+  for (const declaration of Object.values(declarations)) delete declaration.changedAt
+  for (const budget of Object.values(budgets)) {
+    budget.submitted = units(budget.submitted)
+    budget.paid = units(budget.paid)
+  }
+  return { declarations, budgets }
+}))
+
+const viewsOn = Effect.fnUntraced(function*(store: string, url: string) {
+  const choice = yield* Store.choose({ store: Option.some(store), url: Option.some(url) })
+  return yield* Effect.provide(views, Store.layer(choice))
+})
+
+const inMemory = CatchUp.layer(app).pipe(
+  Layer.provideMerge(app.aggregates),
+  Layer.provide(AggregateRuntime.layer),
+  Layer.provideMerge(Memory.layer)
+)
+
+/** How a run of all of it with its projections ends. */
+const complete = {
+  lines: 55_628,
+  accepted: 55_628,
+  rejected: {},
+  bad: 0,
+  position: "55628",
+  projections: ["budget-totals", "declarations-by-status"].map((name) => ({ name, position: "55628" }))
+}
+
+/** The streams in, without what differs from run to run. */
 const streamsIn = (log: string) =>
   group(
     log.trimEnd().split("\n").map((line) => {
@@ -98,12 +151,17 @@ describe("the real log", () => {
   })
 
   it(
-    "is carried out in full on SQLite: every line is an event of its stream, in order and as it was, and can be replayed",
+    "is carried out in full on SQLite: every line is an event of its stream, in order and as it was, the views tell what " +
+      "a script tells, and all of it can be replayed",
     async (context) => {
-      const lines = parse(readLog(context))
+      const log = readLog(context)
+      const lines = parse(log)
       const cwd = makeFolder()
-      const ended = await run(["--commands", path, "--store", "sqlite", "--url", "log.sqlite"], { cwd })
-      assert.deepStrictEqual(ended, { lines: 55_628, accepted: 55_628, rejected: {}, bad: 0, position: "55628" })
+      const ended = await run(["--commands", path, "--store", "sqlite", "--url", "log.sqlite", "--projections"], {
+        cwd
+      })
+      assert.deepStrictEqual(ended, complete)
+      assert.deepStrictEqual(await Effect.runPromise(viewsOn("sqlite", join(cwd, "log.sqlite"))), totals(log))
 
       const found = readBack(join(cwd, "log.sqlite"))
       const activities = (lines: ReadonlyArray<Line>) => sizes(group(lines.map(({ activity }) => [activity, null])))
@@ -130,23 +188,18 @@ describe("the real log", () => {
 
   onPostgres(() =>
     it.live(
-      "leads to the same streams on PostgreSQL as on SQLite, event for event",
+      "leads to the same streams on PostgreSQL as on SQLite, event for event, and to the views of the script",
       (context) =>
         Effect.gen(function*() {
-          readLog(context)
+          const expected = totals(readLog(context))
           const cwd = makeFolder()
           const places = [["sqlite", "log.sqlite"], ["postgres", `${url}?schema=${yield* freshSchema}`]] as const
           const logs = yield* Effect.promise(() =>
             Promise.all(places.map(async ([store, url]) => {
               const chosen = ["--store", store, "--url", url]
-              const ended = await run(["--commands", path, ...chosen], { cwd })
-              assert.deepStrictEqual(ended, {
-                lines: 55_628,
-                accepted: 55_628,
-                rejected: {},
-                bad: 0,
-                position: "55628"
-              })
+              const projections = store === "postgres" ? ["--projections"] : []
+              const { projections: _, ...ended } = await run(["--commands", path, ...chosen, ...projections], { cwd })
+              assert.deepStrictEqual({ ...complete, ...ended }, complete)
               const output = join(cwd, `${store}.ndjson`)
               const exported = await varve(["export", ...chosen, "--output", output], { cwd })
               assert.strictEqual(exported.exitCode, 0, exported.stderr)
@@ -155,6 +208,7 @@ describe("the real log", () => {
           )
           assert.strictEqual(logs[0]!.size, 10_357)
           assert.deepStrictEqual(logs[1], logs[0])
+          assert.deepStrictEqual(yield* viewsOn(...places[1]), expected)
         }),
       600_000
     )
@@ -171,16 +225,25 @@ describe("the real log", () => {
     assert.strictEqual(later.size, 2_072)
   }, 120_000)
 
-  it("with 1,500 cases damaged is refused what a script refuses, for the same reasons as often", async (context) => {
-    const log = damage(readLog(context), 1)
-    const file = makeFile("damaged.ndjson", log)
-    const { accepted, bad, lines, rejected } = await run(["--commands", file, "--store", "memory"])
-    assert.deepStrictEqual({ accepted, rejected }, check(log))
-    assert.deepStrictEqual({ accepted, bad, lines, rejected }, {
-      lines: 55_628,
-      accepted: 52_639,
-      bad: 0,
-      rejected: { AlreadyDone: 140, AlreadyPaid: 331, NotItsTurn: 501, NotSubmitted: 2_017 }
-    })
-  }, 120_000)
+  it.live(
+    "with 1,500 cases damaged is refused what a script refuses, for the same reasons as often, and so are the views",
+    (context) =>
+      Effect.gen(function*() {
+        const log = damage(readLog(context), 1)
+        const file = yield* CommandFile.open(makeFile("damaged.ndjson", log))
+        const status = StatusLine.make({ write: () => {} })
+        const options = { strict: false, concurrency: 64, patience: Duration.seconds(30) }
+        const { accepted, bad, lines, rejected } = yield* Run.run(app, file, options, status)
+        assert.deepStrictEqual({ accepted, rejected }, check(log))
+        assert.deepStrictEqual({ accepted, bad, lines, rejected }, {
+          lines: 55_628,
+          accepted: 52_639,
+          bad: 0,
+          rejected: { AlreadyDone: 140, AlreadyPaid: 331, NotItsTurn: 501, NotSubmitted: 2_017 }
+        })
+        yield* CatchUp.wait(options.patience, status)
+        assert.deepStrictEqual(yield* views, totals(log))
+      }).pipe(Effect.provide(inMemory)),
+    120_000
+  )
 })

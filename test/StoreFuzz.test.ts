@@ -18,7 +18,7 @@ import * as Sample from "../src/testing/suites/Sample.ts"
 import { type Dice, dice } from "./fuzz/dice.ts"
 import * as Groups from "./fuzz/groups.ts"
 import { change, type Read, reads, type Stores } from "./fuzz/reads.ts"
-import { freshSchema, onPostgres, stranger, url } from "./postgres/server.ts"
+import { freshSchema, onPostgres, place, stranger, turnClock } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const groupCounts = (usual: number) => Number(process.env["VARVE_FUZZ_GROUPS"] ?? usual)
@@ -102,23 +102,13 @@ interface Other {
 
 const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setClock: () => Effect.void }))
 
-/** The server's own clock cannot be turned, but the store asks for it in one place. That has nothing to go back to. */
 const postgres = Effect.gen(function*() {
   const schema = yield* freshSchema
-  const stores = yield* build(Postgres.layer({ url, schema }))
+  const stores = yield* build(Postgres.layer({ ...place, schema }))
   const sql = yield* stranger
-  const table = sql(`${schema}.test_clock`)
-  yield* sql`CREATE TABLE ${table} AS SELECT 'epoch'::timestamptz AS at`
-  yield* sql.unsafe(`CREATE OR REPLACE FUNCTION ${schema}.clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE
-    AS $$ SELECT at FROM ${schema}.test_clock $$`)
   // Receipts of one moment are told apart by their place.
   yield* sql`ALTER TABLE ${sql(`${schema}.receipts`)} SET (autovacuum_enabled = off)`
-  let latest = 0
-  const setClock = (millis: number) => {
-    latest = Math.max(latest, Math.floor(millis))
-    return Effect.orDie(Effect.asVoid(sql`UPDATE ${table} SET at = to_timestamp(${latest / 1_000}::float8)`))
-  }
-  return { stores, setClock } satisfies Other
+  return { stores, setClock: yield* turnClock(schema) } satisfies Other
 })
 
 /** Time goes on by fits and starts, and back now and then. */

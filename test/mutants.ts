@@ -5,8 +5,17 @@ import { evolution } from "./mutants/evolution.ts"
 import { groups } from "./mutants/groups.ts"
 import type { Mutant } from "./mutants/mutant.ts"
 import { postgres } from "./mutants/postgres.ts"
+import { readers } from "./mutants/readers.ts"
 import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
 import { testing } from "./mutants/testing.ts"
 
-export const mutants: ReadonlyArray<Mutant> = [...runtime, ...groups, ...evolution, ...stores, ...postgres, ...testing]
+export const mutants: ReadonlyArray<Mutant> = [
+  ...runtime,
+  ...groups,
+  ...evolution,
+  ...stores,
+  ...readers,
+  ...postgres,
+  ...testing
+]

@@ -29,7 +29,7 @@ const submitted = DeclarationSubmitted.make(claim)
 const approved = (by: typeof Approver.Type) => DeclarationApproved.make({ by })
 const rejected = (by: typeof Rejecter.Type) => DeclarationRejected.make({ by })
 const requested = PaymentRequested.make({})
-const handled = PaymentHandled.make({})
+const handled = PaymentHandled.make({ claim })
 
 it.effect("is handed in once, with what is claimed", () =>
   Effect.gen(function*() {
@@ -134,7 +134,7 @@ describe("the rule", () => {
   ]
 
   const ask = (last: DeclarationEvent | undefined, event: DeclarationEvent) => {
-    const { when } = last === undefined ? given() : given(last)
+    const { when } = last === undefined ? given() : given(submitted, last)
     switch (event._tag) {
       case "DeclarationSaved":
         return when("save", claim)

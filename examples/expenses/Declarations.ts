@@ -54,7 +54,8 @@ export const DeclarationEvent = Event.union({
   DeclarationApproved: { by: Approver },
   DeclarationRejected: { by: Rejecter },
   PaymentRequested: {},
-  PaymentHandled: {}
+  /** With what was paid, so that whoever adds up need not know the rest of the stream. Older ones do not say. */
+  PaymentHandled: { claim: Schema.optionalKey(Schema.Struct(Claim)) }
 })
 export type DeclarationEvent = typeof DeclarationEvent.Type
 

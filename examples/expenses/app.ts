@@ -3,10 +3,11 @@
  *
  * A line of the file is what the university's log has: one step of one declaration.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import * as App from "varve/cli/App"
 import { DeclarationsLive } from "./behavior.ts"
 import { Amount, Declarations, Step } from "./Declarations.ts"
+import { BudgetTotalsLive, DeclarationsByStatusLive } from "./views.ts"
 
 const Line = Schema.Struct({
   case: Schema.NonEmptyString,
@@ -63,6 +64,7 @@ const send = (line: Line, declaration: Declaration) => {
 export default App.make({
   name: "expenses",
   aggregates: DeclarationsLive,
+  projections: Layer.mergeAll(DeclarationsByStatusLive, BudgetTotalsLive),
   line: Line,
   key: (line) => line.case,
   execute: Effect.fnUntraced(function*(line, commandId) {

@@ -40,6 +40,9 @@ const take = ({ id, state: { last } }: Given, event: DeclarationEvent) => {
 /** What is claimed stays; the step is a new one. */
 const moved = ({ claim }: Declaration, event: DeclarationEvent): Declaration => ({ last: stepOf(event), claim })
 
+/** Where nothing was claimed nothing is paid either: `take` refuses it. */
+const paid = ({ claim }: Declaration) => (claim === null ? {} : { claim })
+
 export const behavior = Declarations.behavior({
   initial: { last: null, claim: null },
   evolve: {
@@ -56,7 +59,7 @@ export const behavior = Declarations.behavior({
     approve: (given) => take(given, DeclarationApproved.make(given.payload)),
     reject: (given) => take(given, DeclarationRejected.make(given.payload)),
     requestPayment: (given) => take(given, PaymentRequested.make({})),
-    handlePayment: (given) => take(given, PaymentHandled.make({}))
+    handlePayment: (given) => take(given, PaymentHandled.make(paid(given.state)))
   }
 })
 

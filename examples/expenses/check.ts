@@ -11,17 +11,23 @@ const reasonOf = (last: string | undefined, step: string): string | undefined =>
   return last === "Payment Handled" ? "AlreadyPaid" : last === step ? "AlreadyDone" : "NotItsTurn"
 }
 
-export const check = (log: string) => {
+/** Each line of a log, and why it must be rejected, if it must. */
+export function* judge(log: string) {
   const lasts = new Map<string, string>()
-  const counts = { accepted: 0, rejected: {} as Record<string, number> }
   for (const text of log.trimEnd().split("\n")) {
-    const { activity, case: declaration } = JSON.parse(text)
+    const line: Readonly<Record<string, string>> = JSON.parse(text)
+    const { activity = "", case: declaration = "" } = line
     const reason = reasonOf(lasts.get(declaration), activity)
-    if (reason !== undefined) counts.rejected[reason] = (counts.rejected[reason] ?? 0) + 1
-    else {
-      counts.accepted++
-      lasts.set(declaration, activity)
-    }
+    if (reason === undefined) lasts.set(declaration, activity)
+    yield { line, reason }
+  }
+}
+
+export const check = (log: string) => {
+  const counts = { accepted: 0, rejected: {} as Record<string, number> }
+  for (const { reason } of judge(log)) {
+    if (reason === undefined) counts.accepted++
+    else counts.rejected[reason] = (counts.rejected[reason] ?? 0) + 1
   }
   return counts
 }

@@ -8,12 +8,12 @@ import * as Event from "varve/Event"
 // ── what has happened, for ever
 
 /** Bounded, so that a total stays a whole number that JSON can hold. */
-const Item = {
+export const Item = {
   productId: Schema.NonEmptyString,
   quantity: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })),
   priceCents: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 }))
 }
-const Parcel = { trackingNumber: Schema.NonEmptyString, carrier: Schema.NonEmptyString }
+export const Parcel = { trackingNumber: Schema.NonEmptyString, carrier: Schema.NonEmptyString }
 
 export const OrderEvent = Event.union({
   OrderCreated: { customerId: Schema.NonEmptyString },

@@ -34,8 +34,12 @@ export const history = Effect.fnUntraced(function*(user: string, { limit = 50 }:
   return entries.toReversed().flat().slice(0, limit)
 })
 
-const entriesOf = (
-  { event: { changes, reason }, recordedAt, version }: Recorded<SettingsEvent>,
+/** What an event changed. */
+export const entriesOf = (
+  { event: { changes, reason }, recordedAt, version }: Pick<
+    Recorded<SettingsEvent>,
+    "event" | "recordedAt" | "version"
+  >,
   before: Choices,
   after: Choices
 ): ReadonlyArray<Entry> => {

@@ -5,9 +5,13 @@ import type { Entry, Ledger } from "./ledger.ts"
 
 /** Which store a contestant shall open, and how. */
 export interface Setting {
-  readonly store: "memory" | "sqlite"
+  readonly store: "memory" | "sqlite" | "postgres"
   /** Of a SQLite file that does not exist yet. */
   readonly filename: string
+  /** Of a PostgreSQL database in which nothing is yet. */
+  readonly url: string
+  /** The URL is that of a PgBouncer. */
+  readonly pooled?: boolean | undefined
   /** Commands carry an id and leave a receipt. */
   readonly receipts: boolean
   /** Save a snapshot whenever so many events are crossed; never unless given. */
@@ -25,6 +29,16 @@ export interface Booking {
   readonly commandId: string
 }
 
+/** Entries that follow each other, to be appended together, whatever the ledger's state. */
+export interface Batch {
+  readonly id: string
+  /** How many events the ledger holds before. */
+  readonly version: number
+  /** The number of the first entry. */
+  readonly first: number
+  readonly count: number
+}
+
 /** A ledger as it was read from the log, and how many events it holds. */
 export interface Loaded {
   readonly ledger: Ledger
@@ -39,6 +53,8 @@ export interface World {
   readonly seed: (ids: ReadonlyArray<string>, length: number) => Promise<void>
   /** Has `callers` carry out one command after the other, at once, until there is none left. */
   readonly carryOut: (callers: number, next: () => Booking | undefined) => Promise<void>
+  /** Has `callers` append one batch after the other, at once, until there is none left. Only on PostgreSQL. */
+  readonly append?: (callers: number, next: () => Batch | undefined) => Promise<void>
   /** Reads a ledger from the first event on (or the last snapshot), not from what is held in memory. */
   readonly load: (id: string) => Promise<Loaded>
   /** How many events the store holds. */
@@ -52,13 +68,13 @@ export interface World {
 export type Open = (setting: Setting) => Promise<World>
 
 /** Callers of a contestant whose commands are promises. */
-export const callPromises = async (
+export const callPromises = async <A>(
   callers: number,
-  next: () => Booking | undefined,
-  carryOut: (booking: Booking) => Promise<unknown>
+  next: () => A | undefined,
+  carryOut: (task: A) => Promise<unknown>
 ): Promise<void> => {
   const call = async () => {
-    for (let booking = next(); booking !== undefined; booking = next()) await carryOut(booking)
+    for (let task = next(); task !== undefined; task = next()) await carryOut(task)
   }
   await Promise.all(Array.from({ length: callers }, call))
 }

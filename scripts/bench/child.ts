@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from "node:fs"
 import { Session } from "node:inspector/promises"
+import type { Servers } from "./databases.ts"
 import { rows } from "./rows.ts"
 import { type Around, type Measured, set, type Stage } from "./stage.ts"
 import type { Open } from "./World.ts"
@@ -13,6 +14,7 @@ export interface Part {
   readonly row: string
   readonly contestant: string
   readonly folder: string
+  readonly servers: Servers
   /** Where the profile of what is measured goes; none unless given. */
   readonly profile?: string | undefined
 }
@@ -33,7 +35,9 @@ const modules = {
   varve: "./varve.ts",
   ceiling: "./ceiling.ts",
   emmett: "./peers/emmett.ts",
-  castore: "./peers/castore.ts"
+  castore: "./peers/castore.ts",
+  messageDb: "./peers/messageDb.ts",
+  bare: "./peers/bare.ts"
 }
 
 /** The peers' modules are not there for the compiler before they are installed, so their names are no literals here. */
@@ -76,7 +80,7 @@ let stage: Stage | undefined
 const carryOut = async (request: Request): Promise<Measured | undefined> => {
   switch (request.ask) {
     case "set":
-      stage = work.kind === "heap" ? await weigh() : await set(await openOf(), contestant, work, part.folder, around)
+      stage = work.kind === "heap" ? await weigh() : await set(await openOf(), contestant, work, part, around)
       return undefined
     case "round":
       return stage!.round(request.millis)

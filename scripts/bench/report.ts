@@ -5,7 +5,7 @@
 import { arch, cpus, platform, release, totalmem } from "node:os"
 import { styleText } from "node:util"
 import type { Result } from "./rounds.ts"
-import type { Row } from "./rows.ts"
+import type { Row } from "./Row.ts"
 
 /** How one contestant stands, and how much of a peer he does. */
 export interface Line {

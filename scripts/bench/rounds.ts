@@ -6,7 +6,8 @@ import { type ChildProcess, fork } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import type { Part, Reply, Request } from "./child.ts"
-import type { Contestant, Row } from "./rows.ts"
+import type { Servers } from "./databases.ts"
+import type { Contestant, Row } from "./Row.ts"
 import type { Measured } from "./stage.ts"
 
 /** How the rounds are run. */
@@ -16,6 +17,7 @@ export interface Settings {
   readonly millis: number
   /** Where files go; it is there. */
   readonly folder: string
+  readonly servers: Servers
   /** Where profiles go, of our own contestants, and then they are alone; none are made unless given. */
   readonly profiles?: string | undefined
   /** Told what goes on. */
@@ -75,12 +77,12 @@ export const play = async (row: Row, settings: Settings): Promise<ReadonlyArray<
   }
 }
 
-const begin = (row: Row, contestant: Contestant, { folder, profiles }: Settings): Player => {
+const begin = (row: Row, contestant: Contestant, { folder, profiles, servers }: Settings): Player => {
   const name = `${row.name}.${contestant.name.replaceAll(/\W+/g, "-")}`
   const own = join(folder, name)
   mkdirSync(own)
   const profile = profiles === undefined || row.work.kind === "heap" ? undefined : join(profiles, `${name}.cpuprofile`)
-  const part: Part = { row: row.name, contestant: contestant.name, folder: own, profile }
+  const part: Part = { row: row.name, contestant: contestant.name, folder: own, servers, profile }
   const child = fork(join(import.meta.dirname, "child.ts"), [JSON.stringify(part)], {
     execArgv: [...process.execArgv, "--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "ignore", "pipe", "ipc"]

@@ -2,84 +2,21 @@
  * What the bench measures: its rows, who takes part in each, and what is asked of the outcome. The targets are those of
  * the design, for the machine that runs all of a row's contestants in turn.
  */
-import type { Setting } from "./World.ts"
-
-/**
- * What there is to do.
- *
- * - `commands`: one command after the other on ledgers that are in memory already
- * - `cold`: one command on each ledger, right after a restart
- * - `load`: read one ledger from its first event, again and again
- * - `heap`: have ledgers idle, and weigh them
- */
-export interface Work {
-  readonly kind: "commands" | "cold" | "load" | "heap"
-  readonly store: Setting["store"]
-  readonly ledgers: number
-  /** Events that are already in each ledger. */
-  readonly length: number
-  readonly callers: number
-  /** How many commands in a row go to the same ledger; 1 unless given. */
-  readonly burst?: number
-  /** How many commands a ledger takes before it counts as longer than `length`; then a new store is begun. */
-  readonly growth?: number
-}
-
-/** Who takes part. Without `work` he does the row's. */
-export interface Contestant {
-  readonly name: string
-  readonly module: "varve" | "ceiling" | "emmett" | "castore"
-  readonly setting?: Partial<Setting>
-  readonly work?: Partial<Work>
-}
-
-/** What one contestant has to be, compared with another of the same row. Without `must` it is for information. */
-export interface Comparison {
-  readonly of: string
-  readonly with: string
-  readonly must?: number
-  readonly stretch?: number
-}
-
-/** One line of the bench: the same work for all contestants, in turn. */
-export interface Row {
-  readonly name: string
-  readonly title: string
-  /** What is counted; of bytes fewer are better. */
-  readonly unit: "commands/s" | "events/s" | "bytes"
-  readonly work: Work
-  readonly contestants: ReadonlyArray<Contestant>
-  readonly comparisons: ReadonlyArray<Comparison>
-  /** For a row that is measured in itself. */
-  readonly most?: { readonly of: string; readonly must: number; readonly stretch: number }
-}
-
-const varve: Contestant = { name: "varve", module: "varve" }
-const receipts: Contestant = { name: "varve, receipts", module: "varve", setting: { receipts: true } }
-const ceiling: Contestant = { name: "ceiling", module: "ceiling" }
-const emmett: Contestant = { name: "emmett", module: "emmett" }
-const castore: Contestant = { name: "castore", module: "castore" }
-const nodeInsert: Contestant = { name: "node insert", module: "ceiling", setting: { ungrouped: true } }
-const queuedEmmett: Contestant = { name: "emmett, queue", module: "emmett", setting: { queue: "all" } }
-
-/** One ledger after the other, so that none grows far beyond its length. */
-const oneCaller = { kind: "commands", ledgers: 50, length: 10, callers: 1, burst: 20, growth: 20 } as const
-const manyCallers = { kind: "commands", ledgers: 1_000, length: 10, callers: 64, growth: 20 } as const
-const hot = { kind: "commands", ledgers: 1, length: 100, callers: 64, growth: 1_000 } as const
-
-/** The same work at three lengths, as three contestants. */
-const byLength = (store: Setting["store"], must?: number): Pick<Row, "comparisons" | "contestants" | "work"> => ({
-  work: { ...manyCallers, store },
-  contestants: [10, 100, 1_000].map((length) => ({
-    name: `varve, length ${length.toLocaleString("en")}`,
-    module: "varve",
-    work: { length }
-  })),
-  comparisons: [
-    { of: "varve, length 100", with: "varve, length 10" },
-    { of: "varve, length 1,000", with: "varve, length 10", ...(must === undefined ? {} : { must }) }
-  ]
-})
+import { postgresRows } from "./postgresRows.ts"
+import {
+  byLength,
+  castore,
+  ceiling,
+  emmett,
+  hot,
+  manyCallers,
+  nodeInsert,
+  oneCaller,
+  queuedEmmett,
+  receipts,
+  type Row,
+  varve
+} from "./Row.ts"
 
 export const rows: ReadonlyArray<Row> = [
   {
@@ -199,6 +136,7 @@ export const rows: ReadonlyArray<Row> = [
       { of: "varve", with: "ceiling" }
     ]
   },
+  ...postgresRows,
   {
     name: "heap",
     title: "Heap of an idle aggregate, of 100,000 in memory",

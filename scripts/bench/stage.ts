@@ -6,9 +6,10 @@
  */
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { makeDatabase, type Servers } from "./databases.ts"
 import { entryOf, evolve, initial, type Ledger } from "./ledger.ts"
-import type { Contestant, Work } from "./rows.ts"
-import type { Booking, Open, Setting, World } from "./World.ts"
+import type { Contestant, Work } from "./Row.ts"
+import type { Batch, Booking, Open, Setting, World } from "./World.ts"
 
 /** What was measured in one round. */
 export interface Measured {
@@ -35,19 +36,40 @@ interface Books {
   readonly world: World
   readonly ids: ReadonlyArray<string>
   readonly expected: Array<Ledger>
-  /** How many commands were sent; each has an entry and an id of its own. */
+  /** How many entries were sent; each has a number of its own. */
   sent: number
+  /** Lets what was written before come to rest. */
+  readonly settle: () => Promise<void>
+  readonly close: () => Promise<void>
 }
 
-const openBooks = async (open: Open, setting: Setting, { kind, ledgers, length }: Work): Promise<Books> => {
-  const world = await open(setting)
+/** Where a contestant may put what is his own. */
+export interface Place {
+  readonly folder: string
+  readonly servers: Servers
+}
+
+const openBooks = async (
+  open: Open,
+  setting: Omit<Setting, "url">,
+  { kind, ledgers, length }: Work,
+  { servers }: Place
+): Promise<Books> => {
+  const { drop, settle, url } = setting.store === "postgres"
+    ? await makeDatabase(servers, setting.pooled ?? false)
+    : { url: "", settle: async () => {}, drop: async () => {} }
+  const world = await open({ ...setting, url })
   const ids = Array.from({ length: ledgers }, (_, index) => `ledger-${index}`)
   // What is seeded passes by the runtime: the snapshot of a cold ledger is made by the command that completes its length.
   const seeded = kind === "cold" ? length - 1 : length
   await world.seed(ids, seeded)
   let ledger = initial
   for (let number = 0; number < seeded; number++) ledger = evolve(ledger, entryOf(number))
-  return { world, ids, expected: ids.map(() => ledger), sent: 0 }
+  const close = async () => {
+    await world.close()
+    await drop()
+  }
+  return { world, ids, expected: ids.map(() => ledger), sent: 0, settle, close }
 }
 
 /** Which commands there are, by their numbers: who is next, how many in all, and until when. */
@@ -79,6 +101,26 @@ const carryOut = async (books: Books, callers: number, { count, ledgerOf, untilM
   const spent = stopwatch()
   await world.carryOut(callers, next)
   return spent(number)
+}
+
+/** Has batches appended, as many of them as there are commands in a plan; what counts are their events. */
+const appendAll = async (books: Books, work: Work, { count, ledgerOf, untilMillis }: Plan): Promise<Spent> => {
+  const { expected, ids, world } = books
+  const { batch = 1, callers } = work
+  if (world.append === undefined) throw new Error("it cannot append here")
+  let number = 0
+  const next = (): Batch | undefined => {
+    if (number === count || performance.now() > untilMillis) return undefined
+    const ledger = ledgerOf(number++)
+    const [first, version] = [books.sent, expected[ledger]!.entries]
+    for (let entry = 0; entry < batch; entry++) {
+      expected[ledger] = evolve(expected[ledger]!, entryOf(books.sent++))
+    }
+    return { id: ids[ledger]!, version, first, count: batch }
+  }
+  const spent = stopwatch()
+  await world.append(callers, next)
+  return spent(number * batch)
 }
 
 const stopwatch = () => {
@@ -115,16 +157,18 @@ export const set = async (
   open: Open,
   { setting = {} }: Contestant,
   work: Work,
-  folder: string,
+  place: Place,
   around: Around
 ): Promise<Stage> => {
+  const { folder } = place
   let files = 0
   const fresh = () => {
     const filename = join(folder, `${files++}.sqlite`)
-    return openBooks(open, { store: work.store, receipts: false, ...setting, filename }, work)
+    return openBooks(open, { store: work.store, receipts: false, ...setting, filename }, work, place)
   }
   switch (work.kind) {
     case "commands":
+    case "append":
       return work.length < longLength && work.growth !== Infinity
         ? shortLedgers(fresh, folder, work, around)
         : longLedgers(fresh, work, around)
@@ -153,12 +197,16 @@ const shortLedgers = (fresh: Fresh, folder: string, work: Work, around: Around):
     do {
       const books = await fresh()
       await touch(books, work.callers)
-      const spent = await around(() => carryOut(books, work.callers, planOf(work, millis - sum.millis)))
+      await books.settle()
+      const plan = planOf(work, millis - sum.millis)
+      const spent = await around(() =>
+        work.kind === "append" ? appendAll(books, work, plan) : carryOut(books, work.callers, plan)
+      )
       sum.done += spent.done
       sum.millis += spent.millis
       sum.cpuMicros += spent.cpuMicros
       await check(books)
-      await books.world.close()
+      await books.close()
       rmSync(folder, { recursive: true, force: true })
       mkdirSync(folder)
     } while (sum.millis < millis && performance.now() - started < 2 * millis)
@@ -172,11 +220,12 @@ const longLedgers = async (fresh: Fresh, work: Work, around: Around): Promise<St
   await touch(books, work.callers)
   return {
     round: async (millis) => {
+      await books.settle()
       const spent = await around(() => carryOut(books, work.callers, planOf(work, millis)))
       await check(books)
       return measured(spent)
     },
-    close: () => books.world.close()
+    close: books.close
   }
 }
 
@@ -189,6 +238,7 @@ const coldLedgers = async (fresh: Fresh, work: Work, around: Around): Promise<St
   return {
     round: async (millis) => {
       await books.world.restart()
+      await books.settle()
       const ledgerOf = (number: number) => (first + number) % work.ledgers
       const plan = { ledgerOf, count: work.ledgers, untilMillis: performance.now() + millis }
       const spent = await around(() => carryOut(books, work.callers, plan))
@@ -196,7 +246,7 @@ const coldLedgers = async (fresh: Fresh, work: Work, around: Around): Promise<St
       await check(books)
       return measured(spent)
     },
-    close: () => books.world.close()
+    close: books.close
   }
 }
 
@@ -219,7 +269,7 @@ const oneLedger = async (fresh: Fresh, work: Work, around: Around): Promise<Stag
       await check(books)
       return measured(spent)
     },
-    close: () => books.world.close()
+    close: books.close
   }
 }
 

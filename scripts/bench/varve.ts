@@ -8,11 +8,12 @@ import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Event from "../../src/Event.ts"
 import { type Append, EventStore } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
+import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Repository from "../../src/Repository.ts"
 import type { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import { entryOf, evolve, initial, mayBook } from "./ledger.ts"
-import type { Booking, Loaded, Open, Setting, World } from "./World.ts"
+import type { Batch, Booking, Loaded, Open, Setting, World } from "./World.ts"
 
 const entry = {
   reference: Schema.String,
@@ -29,7 +30,10 @@ class EntryRefused extends Schema.TaggedError<EntryRefused>()("EntryRefused", { 
 class Ledgers extends Aggregate.Service<Ledgers>()("Ledger", {
   state: Schema.Struct({ entries: Schema.Int, balanceCents: Schema.Int }),
   events: LedgerEvent,
-  commands: [Aggregate.command("book", { payload: entry, success: Schema.Int, error: EntryRefused })]
+  commands: [
+    Aggregate.command("book", { payload: entry, success: Schema.Int, error: EntryRefused }),
+    Aggregate.command("import", { payload: { first: Schema.Int, count: Schema.Int } })
+  ]
 }) {}
 
 const behavior = Ledgers.behavior({
@@ -39,7 +43,9 @@ const behavior = Ledgers.behavior({
     book: ({ id, payload, state }) =>
       mayBook(state, payload)
         ? Aggregate.decide([EntryBooked.make(payload)], { reply: state.balanceCents + payload.cents })
-        : new EntryRefused({ id })
+        : new EntryRefused({ id }),
+    import: ({ payload: { count, first } }) =>
+      Aggregate.decide(Array.from({ length: count }, (_, index) => EntryBooked.make(entryOf(first + index))))
   }
 })
 
@@ -54,9 +60,13 @@ const runtimeOver = (setting: Setting, stores: Layer.Layer<Stores, unknown>): Ru
     )
   )
 
-/** A new runtime over the same file; one in memory has nothing to come back to. */
-const start = (setting: Setting): Runtime =>
-  runtimeOver(setting, setting.store === "memory" ? Memory.layer : Sqlite.layer({ filename: setting.filename }))
+const storesOf = ({ filename, pooled, store, url }: Setting): Layer.Layer<Stores, unknown> => {
+  if (store === "memory") return Memory.layer
+  return store === "sqlite" ? Sqlite.layer({ filename }) : Postgres.layer({ url, behindPooler: pooled })
+}
+
+/** A new runtime over the same log; one in memory has nothing to come back to. */
+const start = (setting: Setting): Runtime => runtimeOver(setting, storesOf(setting))
 
 /** What a caller does, until there is nothing left to do. */
 const call = ({ receipts }: Setting, next: () => Booking | undefined) =>
@@ -66,6 +76,12 @@ const call = ({ receipts }: Setting, next: () => Booking | undefined) =>
       const { commandId, entry, id } = booking
       yield* (receipts ? ledgers.of(id, { commandId }) : ledgers.of(id)).book(entry)
     }
+  })
+
+const append = (next: () => Batch | undefined) =>
+  Effect.gen(function*() {
+    const ledgers = yield* Ledgers
+    for (let batch = next(); batch !== undefined; batch = next()) yield* ledgers.of(batch.id).import(batch)
   })
 
 const seedAll = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, length: number) {
@@ -109,16 +125,15 @@ const load = Effect.fnUntraced(function*(id: string) {
 /** Opens Varve on a store of its own. */
 export const open: Open = async (setting): Promise<World> => {
   let runtime = start(setting)
+  const atOnce = (callers: number, call: Effect.Effect<void, unknown, Ledgers>) =>
+    runtime.runPromise(
+      Effect.forEach(Array.from({ length: callers }), () => call, { concurrency: "unbounded", discard: true })
+    )
   return {
     warms: true,
     seed: (ids, length) => runtime.runPromise(seedAll(ids, length)),
-    carryOut: (callers, next) =>
-      runtime.runPromise(
-        Effect.forEach(Array.from({ length: callers }), () => call(setting, next), {
-          concurrency: "unbounded",
-          discard: true
-        })
-      ),
+    carryOut: (callers, next) => atOnce(callers, call(setting, next)),
+    append: (callers, next) => atOnce(callers, append(next)),
     load: (id) => runtime.runPromise(load(id)),
     count: () => runtime.runPromise(Effect.flatMap(EventStore, ({ head }) => Effect.map(head, Number))),
     restart: async () => {

@@ -31,6 +31,8 @@ const writers = 16
 const readers = 8
 const streams = 40
 const workers = 2
+/** However few events are asked for, so many transactions of others have ended while they were written. */
+const foreignMin = 3
 
 interface Hunt {
   readonly stores: ReadonlyArray<EventStore["Service"]>
@@ -81,10 +83,13 @@ const stranger = (url: string) =>
 const each = <E>(count: number, work: (index: number) => Effect.Effect<void, E>) =>
   Effect.forEach(Array.from({ length: count }, (_, index) => index), work, { concurrency: count, discard: true })
 
+/** Enough was written, and enough of it under disturbance. */
+const isOver = ({ events, foreign, written }: Hunt): boolean => written >= events && foreign >= foreignMin
+
 /** Appends one to twenty events to streams that others write to as well, until there are enough. */
 const writer = Effect.fnUntraced(function*(hunt: Hunt, index: number, random: Seeded) {
   const store = hunt.stores[index % workers]!
-  while (hunt.written < hunt.events) {
+  while (!isOver(hunt)) {
     const stream = { tenant: "hunt", category: "hunt", id: `s${random.below(streams)}` }
     const expected = random.below(4) === 0 ? (yield* store.readStream(stream, { limit: 1 })).version : "any"
     const count = 1 + random.below(20)
@@ -103,7 +108,7 @@ const reader = Effect.fnUntraced(function*(hunt: Hunt, index: number, random: Se
   const joinsAt = index * random.below(hunt.events / readers)
   yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => hunt.written >= joinsAt })
   let last = 0n
-  const isAtEnd = () => hunt.written >= hunt.events && last >= BigInt(hunt.written)
+  const isAtEnd = () => isOver(hunt) && last >= BigInt(hunt.written)
   yield* store.follow({ after: 0n, limit: 1 + random.below(1_000) }).pipe(
     Stream.tap((page) =>
       Effect.sync(() => {

@@ -14,7 +14,13 @@ export const runAgain = "Run the same command again: what was carried out is rec
 
 /** What to do next, by the tag of the failure. */
 const nextSteps: Readonly<Record<string, string>> = {
+  DocumentUnreadable: "Raise the version of its view, which fills it anew, or mend what is stored.",
+  FieldPending: "`views status` tells how far the new version is.",
   HistoryBroken: "Declare what the events looked like with Event.evolved, or mend the code, and check again.",
+  NoView: "`views status` tells how the projections of the app stand.",
+  NothingKept: "Start a worker, or `run` a file of commands: either makes one.",
+  ProjectionsBehind: "`views status` tells how they stand; a worker that has them, or the same command again, goes on.",
+  ProjectionUnknown: "`views status` tells how they stand.",
   RunStopped: runAgain,
   StoreUnavailable: "See to the store, then run the same command again; nothing is done twice.",
   StoreNotChosen: "See --help for the stores that there are.",
@@ -89,4 +95,12 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>, drained: boolean): number =
 }
 
 /** The failures of whoever called, by tag: nothing has begun, and the same call would fail again. */
-const wrongCalls: ReadonlySet<string> = new Set(["ShowHelp", "StoreNotChosen", "BatchMissing", "UnusableApp"])
+const wrongCalls: ReadonlySet<string> = new Set([
+  "ShowHelp",
+  "StoreNotChosen",
+  "BatchMissing",
+  "UnusableApp",
+  "ProjectionUnknown",
+  "QuestionRefused",
+  "Unconfirmed"
+])

@@ -11,6 +11,7 @@ import type { App, Rejection } from "./App.ts"
 import type { CommandFile, Line, UnreadableFile } from "./CommandFile.ts"
 import * as Lanes from "./Lanes.ts"
 import { describe } from "./Problem.ts"
+import * as ProjectionLag from "./ProjectionLag.ts"
 import { Repeats } from "./Repeats.ts"
 import type { StatusLine } from "./StatusLine.ts"
 import * as Summary from "./Summary.ts"
@@ -183,7 +184,7 @@ const count = (
 
 /** Count, rate, and when the end can be expected. */
 const progress = (tally: Summary.Tally, total: Option.Option<number>, startedAt: number): Effect.Effect<string> =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
+  Effect.zipWith(Clock.currentTimeMillis, ProjectionLag.describe, (now, lag) => {
     const seconds = Math.max(0.001, (now - startedAt) / 1_000)
     const rate = tally.lines / seconds
     const of = Option.match(total, { onNone: () => "", onSome: (lines) => ` of ${lines.toLocaleString("en-US")}` })
@@ -192,7 +193,8 @@ const progress = (tally: Summary.Tally, total: Option.Option<number>, startedAt:
       `${tally.lines.toLocaleString("en-US")}${of} lines`,
       `${Math.round(rate).toLocaleString("en-US")} a second`,
       `${Summary.rejections(tally).toLocaleString("en-US")} rejected`,
-      `${tally.bad.toLocaleString("en-US")} bad`
+      `${tally.bad.toLocaleString("en-US")} bad`,
+      ...lag
     ]
     return parts.join(" · ") + left
   })

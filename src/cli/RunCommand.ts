@@ -7,6 +7,7 @@ import * as AggregateRuntime from "../AggregateRuntime.ts"
 import { StoreUnavailable } from "../EventStore.ts"
 import * as Store from "../Store.ts"
 import * as AppFile from "./AppFile.ts"
+import * as CatchUp from "./CatchUp.ts"
 import * as CommandFile from "./CommandFile.ts"
 import { runAgain } from "./Main.ts"
 import * as Repeats from "./Repeats.ts"
@@ -62,6 +63,12 @@ const flags = {
     ),
     Flag.withDefault(Duration.seconds(30))
   ),
+  projections: Flag.Boolean("projections").pipe(
+    Flag.withDescription(
+      "Run the app's projections as well, and end when they have all of it, or stand still for --patience"
+    ),
+    Flag.withDefault(false)
+  ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the summary as JSON on standard output"),
     Flag.withDefault(false)
@@ -72,7 +79,8 @@ const flags = {
 export const command = Command.make(
   "run",
   flags,
-  Effect.fnUntraced(function*({ app: appFile, batch, commands, concurrency, json, patience, store, strict, url }) {
+  Effect.fnUntraced(function*({ app: appFile, batch, commands, json, projections, store, url, ...options }) {
+    const { patience } = options
     const app = yield* AppFile.load(appFile)
     const choice = yield* StoreFlags.choose({ store, url }, app.name)
     const status = StatusLine.make(process.stderr)
@@ -80,14 +88,21 @@ export const command = Command.make(
     // No worker: it would forget the receipts of 7 days ago, by which a file that is run again is recognized.
     const stores = opening(Store.layer(choice), Run.patiently(patience, status, isPassing))
     const watched = Layer.provideMerge(Repeats.layer(file.batch), stores)
-    const live = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(watched))
+    const running = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(watched))
+    const live = Layer.provideMerge(CatchUp.layer(projections ? app : { ...app, projections: undefined }), running)
     yield* status.say(`${app.name} on ${Store.placeOf(choice)}, commands from ${commands}`)
-    const summary = yield* Run.run(app, file, { strict, concurrency, patience }, status).pipe(
+    const carriedOut = Effect.gen(function*() {
+      const summary = yield* Run.run(app, file, options, status)
+      return projections ? { ...summary, projections: yield* CatchUp.wait(patience, status) } : summary
+    })
+    const summary = yield* carriedOut.pipe(
       Effect.provide(live),
       Effect.onInterrupt(() => status.say(`Stopped by a signal. ${runAgain}`))
     )
     yield* Effect.sync(() => void process.stdout.write(`${json ? JSON.stringify(summary) : Summary.format(summary)}\n`))
     if (summary.lines > 0 && summary.bad === summary.lines) return yield* new AllBad({ commands, app: app.name })
+    const behind = summary.projections?.filter(({ problem }) => problem !== undefined) ?? []
+    if (behind.length > 0) return yield* new CatchUp.ProjectionsBehind({ names: behind.map(({ name }) => name) })
   })
 ).pipe(
   Command.withDescription(

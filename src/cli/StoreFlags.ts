@@ -1,9 +1,9 @@
 /**
  * The flags that choose a store, before the environment does.
  */
-import { type Config, Effect, Option } from "effect"
+import { type Config, Data, Effect, Option } from "effect"
 import { Flag } from "effect/cli"
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import * as Store from "../Store.ts"
 
 /** `--store` and `--url`. */
@@ -31,10 +31,37 @@ export const choose = Effect.fnUntraced(function*(
   name: string
 ): Effect.fn.Return<Store.Choice, Store.StoreNotChosen | Config.ConfigError> {
   const all = yield* withEnvironment(given)
-  if (Option.isSome(all.store) || Option.isSome(all.url)) return yield* Store.choose(all)
+  if (isChoice(all)) return yield* Store.choose(all)
   yield* Effect.try({ try: () => mkdirSync(folder, { recursive: true }), catch: unusableFolder })
-  return { store: "sqlite", url: `${folder}/${name}.sqlite` }
+  return byDefault(name)
 })
+
+/** There is no store to read: `problem` says so, and what makes one. */
+export class NothingKept extends Data.TaggedError("NothingKept")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** The same, for commands that read what is there: opening a SQLite file would make one. */
+export const chooseKept = Effect.fnUntraced(function*(
+  given: Store.Given,
+  name: string
+): Effect.fn.Return<Store.Choice, Store.StoreNotChosen | Config.ConfigError | NothingKept> {
+  const all = yield* withEnvironment(given)
+  const choice = isChoice(all) ? yield* Store.choose(all) : byDefault(name)
+  if (choice.store === "memory") {
+    return yield* new NothingKept({ problem: "A store in memory ends with its process; there is nothing to read." })
+  }
+  if (choice.store === "sqlite" && !existsSync(choice.url)) {
+    return yield* new NothingKept({ problem: `Cannot read ${choice.url}: there is no such file.` })
+  }
+  return choice
+})
+
+const isChoice = ({ store, url }: Store.Given): boolean => Option.isSome(store) || Option.isSome(url)
+
+const byDefault = (name: string): Store.Choice => ({ store: "sqlite", url: `${folder}/${name}.sqlite` })
 
 /**
  * What flags and environment say together. A flag goes before the environment, and a store named by a flag takes no URL

@@ -32,6 +32,8 @@ export interface Summary {
   readonly linesPerSecond: number
   /** The last position of the log. */
   readonly position: string
+  /** How far the projections have come that were run as well. */
+  readonly projections?: ReadonlyArray<{ readonly name: string; readonly position: string; readonly problem?: string }>
 }
 
 /** The summary of a finished run. */
@@ -64,7 +66,12 @@ export const format = (summary: Summary): string => {
     ...reasons.map(([reason, count]) => row(`  ${reason}`, count)),
     row("bad", summary.bad),
     ...(summary.repeated === 0 ? [] : [row("repeated, not done twice", summary.repeated)]),
-    `  the log ends at position ${number(BigInt(summary.position))}`
+    `  the log ends at position ${number(BigInt(summary.position))}`,
+    ...(summary.projections ?? []).map(({ name, position, problem }) =>
+      problem === undefined
+        ? `  ${name} has all of it`
+        : `  ${name} has come to position ${number(BigInt(position))}: ${problem}`
+    )
   ].join("\n")
 }
 

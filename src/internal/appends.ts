@@ -8,8 +8,11 @@ import type { Append, NewReceipt, Status, Write } from "../EventStore.ts"
 import { refuseChanges, refuseView } from "./documents.ts"
 import { forbiddenInString } from "./json.ts"
 
+/** An append that is refused before anybody looks at data. */
+export type Refused = Extract<Status, { readonly _tag: "Refused" }> & { readonly reason: Refusal }
+
 /** For each append of a group: the status that refuses it, or undefined. */
-export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Status | undefined> => {
+export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Refused | undefined> => {
   const taken = new Set<string>()
   return group.map((append) => {
     const reason = refuseAppend(append, taken)

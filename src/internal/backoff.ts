@@ -9,5 +9,7 @@ const mostMillis = 10_000
 
 /** In milliseconds, after so many failures, 1 at least. */
 export const backoff = (failures: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (random) =>
-    Math.min(mostMillis, firstMillis * 2 ** Math.min(failures - 1, 20)) * (0.8 + 0.4 * random))
+  Effect.map(
+    Random.next,
+    (random) => Math.min(mostMillis, firstMillis * 2 ** Math.min(failures - 1, 20)) * (0.8 + 0.4 * random)
+  )

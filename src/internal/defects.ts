@@ -4,7 +4,8 @@
 import { type Cause, Exit } from "effect"
 import { CommandQuarantined } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
-import { type Answer, type Envelope, failure } from "./envelope.ts"
+import type { Answer, Envelope } from "./envelope.ts"
+import { failure } from "./failure.ts"
 import { where } from "./replay.ts"
 
 /** How often each command ended in a defect; the oldest are forgotten first. */

@@ -2,7 +2,7 @@
  * An event on its way to a projection's handlers. Hardly any handler looks at all of it, so nothing is made of the stored
  * event before somebody asks.
  */
-import { metadataOf, type Metadata, type Recorded, type Stored } from "../Event.ts"
+import { type Metadata, metadataOf, type Recorded, type Stored } from "../Event.ts"
 import type { EventCodec } from "./evolution.ts"
 import type { Tagged } from "./shapes.ts"
 

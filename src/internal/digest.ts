@@ -150,7 +150,12 @@ const giveUp = Effect.fnUntraced(function*(
       return yield* pastIt(chain, position, head, put)
     case "quarantine":
       yield* Effect.logError(`"${name}" passes over the stream from ${where}: ${failure.error}`)
-      yield* pastIt(chain, position, head, Effect.andThen(put, letters.park({ reader: letterId, stream, fromPosition: position })))
+      yield* pastIt(
+        chain,
+        position,
+        head,
+        Effect.andThen(put, letters.park({ reader: letterId, stream, fromPosition: position }))
+      )
       chain.parked.set(Chain.streamName(stream), position)
   }
 })

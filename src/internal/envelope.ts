@@ -4,10 +4,11 @@
  * It is answered exactly once. A caller may leave before that; the command stays. Whoever sends the same command id
  * while it is under way waits for the same answer.
  */
-import { type Context, type Duration, Effect, Exit } from "effect"
+import { type Context, type Duration, Effect, type Exit } from "effect"
 import type { AdmittedJson } from "../Admission.ts"
-import { CommandFailed, CommandTimeout, type Commit, OutcomeUnknown, type Reason } from "../AggregateHost.ts"
+import { CommandTimeout, type Commit, OutcomeUnknown } from "../AggregateHost.ts"
 import type { Metadata, StreamId, Version } from "../Event.ts"
+import { failure } from "./failure.ts"
 import type { CommandPlan } from "./plan.ts"
 import { where } from "./replay.ts"
 
@@ -61,9 +62,6 @@ export const answer = (envelope: Envelope, given: Answer): void => {
     }
   }
 }
-
-/** The answer of the machinery. */
-export const failure = (reason: Reason): Answer => Exit.fail(new CommandFailed({ reason }))
 
 /** Waits for the answer. Interruption ends the wait, not the command. */
 export const awaitAnswer = (envelope: Envelope): Effect.Effect<Commit<unknown>, unknown> =>

@@ -5,19 +5,19 @@
 import { Context, Effect, Result, Tracer } from "effect"
 import {
   AskRing,
-  CommandFailed,
+  type CommandFailed,
   CommandIdReused,
   type Commit,
   type HandleOptions,
   isCommandFailed,
   MailboxFull,
-  type Reason,
   RuntimeStopping
 } from "../AggregateHost.ts"
 import type { StreamId } from "../Event.ts"
 import * as Asking from "./asking.ts"
 import * as Defects from "./defects.ts"
 import { answer, atDeadline, awaitAnswer, type Deadline, type Envelope, extendDeadline, isOverdue } from "./envelope.ts"
+import { failure } from "./failure.ts"
 import * as Mailbox from "./mailbox.ts"
 import { makeRoom } from "./passivation.ts"
 import type { Registration } from "./registration.ts"
@@ -70,14 +70,14 @@ const carryOut = (
   context: Context.Context<never>
 ): Answering => {
   const sealed = seal(self.plan, stream, tag, payload, options, { clock: self.clock, context })
-  return Result.isFailure(sealed) ? fail(sealed.failure) : send(self, sealed.success)
+  return Result.isFailure(sealed) ? failure(sealed.failure) : send(self, sealed.success)
 }
 
 /** The state, true of the stream at the moment of the answer. */
 export const read = (self: Registration, stream: StreamId): Effect.Effect<unknown, CommandFailed> =>
   Effect.withFiber(({ context }) => {
     const sealed = sealRead(stream, { clock: self.clock, context })
-    if (Result.isFailure(sealed)) return fail(sealed.failure)
+    if (Result.isFailure(sealed)) return failure(sealed.failure)
     return Effect.matchEffect(send(self, sealed.success), {
       onFailure: (error) => isCommandFailed(error) ? Effect.fail(error) : Effect.die(error),
       onSuccess: ({ reply }) => Effect.succeed(reply)
@@ -89,12 +89,12 @@ const send = (self: Registration, sealed: Sealed): Answering => {
   const { context, identity, stream } = envelope
   const asker = Context.get(context, Asking.CurrentAsker)
   // What a handler asks is part of its own command, and that one shall still be finished.
-  if (self.closing && !asker?.running) return fail(new RuntimeStopping(where(stream)))
+  if (self.closing && !asker?.running) return failure(new RuntimeStopping(where(stream)))
   const quarantined = identity && Defects.quarantined(self.defects, stream, identity.commandId)
   if (quarantined !== undefined) return quarantined
   const resident = residentOf(self, stream)
   if (resident === undefined) {
-    return fail(new MailboxFull({ ...where(stream), capacity: self.capacity.maxActive, of: "maxActive" }))
+    return failure(new MailboxFull({ ...where(stream), capacity: self.capacity.maxActive, of: "maxActive" }))
   }
   return asker?.running ? ask(self, asker.resident, resident, sealed) : post(self, resident, sealed)
 }
@@ -111,7 +111,7 @@ const ask = (
   sealed: Sealed
 ): Answering => {
   const path = Asking.ring(asker, asked)
-  if (path !== undefined) return fail(new AskRing({ ...where(asked.stream), path }))
+  if (path !== undefined) return failure(new AskRing({ ...where(asked.stream), path }))
   const answered = Asking.wait(asker, asked)
   return Effect.ensuring(
     post(self, asked, sealed, Effect.yieldNow),
@@ -131,7 +131,7 @@ const post = (
   const earlier = identity && work?.mailbox.byCommandId?.get(identity.commandId)
   if (earlier !== undefined) {
     if (earlier.identity!.hash !== identity!.hash) {
-      return fail(new CommandIdReused({ ...where(stream), commandId: identity!.commandId }))
+      return failure(new CommandIdReused({ ...where(stream), commandId: identity!.commandId }))
     }
     extendDeadline(earlier, envelope.deadlineMillis)
     return Effect.map(wait(resident, { envelope: earlier, deadline }), (commit) => ({ ...commit, duplicate: true }))
@@ -141,7 +141,7 @@ const post = (
     return wait(resident, { deadline, envelope })
   }
   const capacity = self.settings.mailboxCapacity
-  if (Resident.waiting(work) >= capacity) return fail(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
+  if (Resident.waiting(work) >= capacity) return failure(new MailboxFull({ ...where(stream), capacity, of: "mailbox" }))
   Mailbox.offer(work.mailbox, envelope)
   if (!work.answering) Resident.wake(work)
   return wait(resident, { deadline, envelope })
@@ -176,5 +176,3 @@ const residentOf = (self: Registration, stream: StreamId): Resident.Resident | u
   Resident.add(self.residents, resident)
   return resident
 }
-
-const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))

@@ -33,12 +33,19 @@ export const settleAll = Effect.fnUntraced(function*(
     const letter = yield* letters.get(reader.letterId, position)
     if (letter === undefined) continue
     found = true
-    const retried = yield* Effect.ensuring(settle(reader, letter, wish), Effect.sync(() => Attention.call(reader.attention)))
+    const retried = yield* Effect.ensuring(
+      settle(reader, letter, wish),
+      Effect.sync(() => Attention.call(reader.attention))
+    )
     applied += retried.applied
     left ??= retried.left
   }
   if (found) return { applied, left }
-  return yield* new OperationRefused({ projection: name, operation: wish, problem: `there is no letter at ${position}` })
+  return yield* new OperationRefused({
+    projection: name,
+    operation: wish,
+    problem: `there is no letter at ${position}`
+  })
 })
 
 /** The letters of all partitions, by position. */
@@ -46,8 +53,10 @@ export const list = Effect.fnUntraced(function*(
   { ports: { letters }, readers }: Running,
   { after = 0n, limit = 100 }: { readonly after?: Position | undefined; readonly limit?: number | undefined } = {}
 ): Effect.fn.Return<ReadonlyArray<DeadLetter>, StoreUnavailable> {
-  const all = yield* Effect.forEach(readers, ({ letterId: reader }) =>
-    letters.list({ reader, after: { position: after, reader }, limit }))
+  const all = yield* Effect.forEach(
+    readers,
+    ({ letterId: reader }) => letters.list({ reader, after: { position: after, reader }, limit })
+  )
   return all.flat().toSorted((a, b) => a.position < b.position ? -1 : 1).slice(0, limit)
 })
 
@@ -87,7 +96,9 @@ const release = Effect.fnUntraced(function*(
           to: position,
           work: Effect.asVoid(letters.remove(reader.letterId, position))
         })
-        : Effect.fail(Holding.refused(reader, wish, `it is at ${checkpoint.position}, and the event is still to come`))))
+        : Effect.fail(
+          Holding.refused(reader, wish, `it is at ${checkpoint.position}, and the event is still to come`)
+        )))
   }
   yield* ledger.resume(reader.id)
   return nothing
@@ -109,16 +120,23 @@ const applyNow = Effect.fnUntraced(function*(
   const stored = yield* eventAt(reader, position)
   const applier = reader.makeApplier()
   if (applier.isAtomic) return yield* Holding.refused(reader, "retry", "a fold's order cannot be mended; reset it")
-  const attempt = Holding.hold(reader, "retry", (checkpoint) =>
-    Effect.map(applier.apply([stored]), ({ failure, work }) => ({
-      value: failure,
-      to: checkpoint.position,
-      work: failure === undefined
-        ? Effect.andThen(work, letters.remove(reader.letterId, position))
-        : letters.put(letterOf(reader, stored, failure))
-    })))
-  const failure = yield* Effect.catchTag(attempt, "Unfit", ({ error }) =>
-    Effect.as(letters.put(letterOf(reader, stored, handlerFailed(error))), handlerFailed(error)))
+  const attempt = Holding.hold(
+    reader,
+    "retry",
+    (checkpoint) =>
+      Effect.map(applier.apply([stored]), ({ failure, work }) => ({
+        value: failure,
+        to: checkpoint.position,
+        work: failure === undefined
+          ? Effect.andThen(work, letters.remove(reader.letterId, position))
+          : letters.put(letterOf(reader, stored, failure))
+      }))
+  )
+  const failure = yield* Effect.catchTag(
+    attempt,
+    "Unfit",
+    ({ error }) => Effect.as(letters.put(letterOf(reader, stored, handlerFailed(error))), handlerFailed(error))
+  )
   if (failure !== undefined) return { applied: 0, left: { position, error: failure.error } }
   applier.keep()
   return { applied: 1, left: undefined }
@@ -126,7 +144,11 @@ const applyNow = Effect.fnUntraced(function*(
 
 const handlerFailed = (error: string): Failure => ({ reason: "HandlerFailed", error })
 
-const letterOf = (reader: Reader, { category, id, position, tenant, type }: Stored, failure: Failure): NewDeadLetter => ({
+const letterOf = (
+  reader: Reader,
+  { category, id, position, tenant, type }: Stored,
+  failure: Failure
+): NewDeadLetter => ({
   reader: reader.letterId,
   position,
   stream: { tenant, category, id },
@@ -136,8 +158,11 @@ const letterOf = (reader: Reader, { category, id, position, tenant, type }: Stor
 
 const eventAt = Effect.fnUntraced(function*(reader: Reader, position: Position): Effect.fn.Return<Stored, Refused> {
   const { events } = reader.running.ports
-  const page = yield* Effect.catchTag(events.readAll({ after: position - 1n, limit: 1 }), "LogGap", ({ message }) =>
-    Effect.fail(Holding.refused(reader, "retry", message)))
+  const page = yield* Effect.catchTag(
+    events.readAll({ after: position - 1n, limit: 1 }),
+    "LogGap",
+    ({ message }) => Effect.fail(Holding.refused(reader, "retry", message))
+  )
   const [stored] = page.events
   if (stored?.position === position) return stored
   return yield* Holding.refused(reader, "retry", `the log has no event at ${position}`)
@@ -212,7 +237,8 @@ const takePart = (
     const events = due.slice(0, limit)
     const { count, failure, work } = events.length === 0 ? noneApplied : yield* applier.apply(events)
     const next = due[count]
-    const why = failure ?? handlerFailed(limit === 0 ? "what it leads to cannot be kept" : "its stream is being taken back")
+    const why = failure ??
+      handlerFailed(limit === 0 ? "what it leads to cannot be kept" : "its stream is being taken back")
     const left = next === undefined ? Effect.void : Effect.andThen(
       letters.put(letterOf(reader, next, why)),
       letters.park({ reader: letterId, stream, fromPosition: next.position })

@@ -30,7 +30,8 @@ export const listen = (listeners: Listeners): Stream.Stream<Change<unknown>, Cha
       Effect.acquireRelease(
         Effect.tap(Queue.dropping<Changes, ChangesMissed>(buffered), (listener) =>
           Effect.sync(() => listeners.add(listener))),
-        (listener) => Effect.sync(() => listeners.delete(listener))
+        (listener) =>
+          Effect.sync(() => listeners.delete(listener))
       ),
       (listener) => Stream.flattenArray(Stream.fromQueue(listener))
     )

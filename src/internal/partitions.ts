@@ -4,7 +4,6 @@
  */
 import type { StreamId } from "../Event.ts"
 
-
 /** One partition of so many. */
 export interface Share {
   readonly partition: number

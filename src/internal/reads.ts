@@ -2,13 +2,12 @@
  * Reading an aggregate: its state now or then, its history, whether it exists.
  */
 import { Context, Effect, Option, Result, Stream } from "effect"
-import { InputInvalid, type Refusal } from "../Admission.ts"
+import { InputInvalid } from "../Admission.ts"
 import {
-  CommandFailed,
+  type CommandFailed,
   type Consistency,
   type HistoryRange,
   type Point,
-  type Reason,
   RuntimeStopping,
   type StateAt
 } from "../AggregateHost.ts"
@@ -16,6 +15,7 @@ import { record, type Recorded, type Stored, type StreamId, type Version } from 
 import type { StreamRange } from "../EventStore.ts"
 import { CurrentAsker } from "./asking.ts"
 import { read } from "./execute.ts"
+import { admitted, failure, orFailed } from "./failure.ts"
 import type { Registration } from "./registration.ts"
 import * as Replay from "./replay.ts"
 import { find } from "./resident.ts"
@@ -53,7 +53,7 @@ export const stateAt = Effect.fnUntraced(function*(
 const versionAt = Effect.fnUntraced(function*(self: Registration, stream: StreamId, time: Date) {
   const timeMillis = time.getTime()
   if (Number.isNaN(timeMillis)) {
-    return yield* failed(new InputInvalid({ what: "the time", problem: "it is not a valid date" }))
+    return yield* failure(new InputInvalid({ what: "the time", problem: "it is not a valid date" }))
   }
   const end = yield* page(self, stream, { direction: "backwards", limit: 1 })
   let [low, high]: [Version, Version] = [0, end.version]
@@ -109,7 +109,7 @@ const recorded = (
   direction: HistoryRange["direction"]
 ) =>
   Result.match(Replay.decode(self.plan, stream, stored, version), {
-    onFailure: failed,
+    onFailure: failure,
     onSuccess: (events) => {
       const parts = record(self.plan.events, stored, events)
       return Effect.succeed(direction === "backwards" ? parts.toReversed() : parts)
@@ -127,14 +127,9 @@ export const exists = (self: Registration, stream: StreamId): Effect.Effect<bool
 const open = (self: Registration, stream: StreamId): Effect.Effect<void, CommandFailed> =>
   Effect.withFiber(({ context }) =>
     self.closing && Context.get(context, CurrentAsker)?.running !== true
-      ? failed(new RuntimeStopping(Replay.where(stream)))
+      ? failure(new RuntimeStopping(Replay.where(stream)))
       : Effect.void
   )
 
 const page = (self: Registration, stream: StreamId, range: StreamRange) =>
-  Effect.mapError(self.sources.events.readStream(stream, range), (reason) => new CommandFailed({ reason }))
-
-const admitted = (result: Result.Result<void, Refusal>): Effect.Effect<void, CommandFailed> =>
-  Result.isFailure(result) ? failed(result.failure) : Effect.void
-
-const failed = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))
+  orFailed(self.sources.events.readStream(stream, range))

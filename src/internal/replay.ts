@@ -6,7 +6,7 @@
  */
 import { Effect, Result } from "effect"
 import {
-  CommandFailed,
+  type CommandFailed,
   HandlerMissing,
   ReadPastEnd,
   type Reason,
@@ -15,10 +15,11 @@ import {
   StreamUnreadable
 } from "../AggregateHost.ts"
 import type { Stored, StreamId, Version } from "../Event.ts"
-import type { EventStore, StoreUnavailable } from "../EventStore.ts"
+import type { EventStore } from "../EventStore.ts"
 import type { Loaded, Snapshot, SnapshotStore } from "../SnapshotStore.ts"
 import { parse, problemOf } from "./codec.ts"
 import type { Undecodable } from "./evolution.ts"
+import { failure, orFailed } from "./failure.ts"
 import { sha256 } from "./fingerprint.ts"
 import type { Plan } from "./plan.ts"
 import { snapshotDiscarded } from "./telemetry.ts"
@@ -54,7 +55,7 @@ export const load = Effect.fnUntraced(function*(
     return yield* advance(plan, sources, stream, empty(plan), atMost)
   }
   if (atMost !== undefined && loaded.tail.version < atMost) {
-    return yield* fail(pastEnd(stream, atMost, loaded.tail.version))
+    return yield* failure(pastEnd(stream, atMost, loaded.tail.version))
   }
   const folded = yield* fold(plan, stream, restored.success, loaded.tail.events)
   return folded.version === loaded.tail.version ? folded : yield* advance(plan, sources, stream, folded, atMost)
@@ -83,7 +84,7 @@ const fold = (
   let { state, version } = from
   for (const stored of events) {
     const next = apply(plan, stream, state, version, stored)
-    if (Result.isFailure(next)) return fail(next.failure)
+    if (Result.isFailure(next)) return failure(next.failure)
     state = next.success
     version = stored.version
   }
@@ -101,10 +102,10 @@ const advance = Effect.fnUntraced(function*(
   while (folded.version !== atMost) {
     const page = yield* orFailed(sources.events.readStream(stream, { after: folded.version, to: atMost }))
     if (atMost !== undefined && page.version < atMost) {
-      return yield* fail(pastEnd(stream, atMost, page.version))
+      return yield* failure(pastEnd(stream, atMost, page.version))
     }
     if (page.events.length === 0 && folded.version < page.version) {
-      return yield* fail(unreadable(stream, folded.version + 1, "?", "it is missing"))
+      return yield* failure(unreadable(stream, folded.version + 1, "?", "it is missing"))
     }
     folded = yield* fold(plan, stream, folded, page.events)
     if (folded.version >= page.version) return folded
@@ -202,8 +203,3 @@ const unreadable = (stream: StreamId, version: Version, type: string, problem: s
 
 const pastEnd = (stream: StreamId, version: Version, actual: Version) =>
   new ReadPastEnd({ ...where(stream), version, actual })
-
-const fail = (reason: Reason) => Effect.fail(new CommandFailed({ reason }))
-
-const orFailed = <A>(effect: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A, CommandFailed> =>
-  Effect.mapError(effect, (reason) => new CommandFailed({ reason }))

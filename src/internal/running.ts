@@ -7,14 +7,15 @@ import { StoreUnavailable } from "../EventStore.ts"
 import type { Change, Definition, Settings, Target } from "../ProjectionHost.ts"
 import type { Applier } from "./applier.ts"
 import * as Attention from "./attention.ts"
-import { elapsedMillis, settingOf } from "./elapsed.ts"
 import * as EffectApplier from "./effectApplier.ts"
+import { elapsedMillis, settingOf } from "./elapsed.ts"
 import * as FoldApplier from "./foldApplier.ts"
 import * as Listeners from "./listeners.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import type { Share } from "./partitions.ts"
 import * as ProjectionTelemetry from "./projectionTelemetry.ts"
 import { type Fared, type Ports, type Reader, type Resolved, type Running, working } from "./reader.ts"
+import { letterName } from "./readerNames.ts"
 import * as SqlApplier from "./sqlApplier.ts"
 import * as ViewApplier from "./viewApplier.ts"
 import * as VolatileLedger from "./volatileLedger.ts"
@@ -73,7 +74,6 @@ const reader = (
   folded: FoldApplier.Folded
 ): Reader => {
   const { name, version } = running.definition
-  const letterName = share.partitions === 1 ? name : `${name}/${share.partition}`
   const fared: Fared = {
     attention: Attention.make(),
     state: "standby",
@@ -95,7 +95,7 @@ const reader = (
     inlineAfterMillis: 0,
     makeApplier,
     id: { name, version, partition: share.partition },
-    letterId: { name: letterName, version },
+    letterId: { name: letterName({ name, ...share }, share.partitions), version },
     share,
     applier: makeApplier()
   })
@@ -199,7 +199,8 @@ const count = (name: string, value: number, min: number, max: number): number =>
 const gauges = (readers: ReadonlyArray<Reader>, { clock }: Ports): ProjectionTelemetry.Gauges => {
   let behindSinceMillis: number | undefined
   const slowest = () => readers.reduce((slow, reader) => reader.position < slow.position ? reader : slow)
-  const lag = (): Position => readers.reduce((most, { head, position }) => head - position > most ? head - position : most, 0n)
+  const lag = (): Position =>
+    readers.reduce((most, { head, position }) => head - position > most ? head - position : most, 0n)
   return {
     position: () => Number(slowest().position),
     lagEvents: () => Number(lag()),

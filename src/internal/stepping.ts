@@ -63,26 +63,33 @@ const find = Effect.fnUntraced(function*(
   }
 })
 
-const take = Effect.fnUntraced(function*({ applier, checkpoint, reader, stored }: Next): Effect.fn.Return<Stepped, Refused> {
-  const { category, id, position, tenant, type, version } = stored
-  let changes: Stepped["changes"] = []
-  const deed: Holding.Plan<Failure | undefined> = (now) =>
-    now.position === checkpoint.position
-      ? Effect.map(applier.apply([stored]), ({ failure, work }) => {
-        changes = failure === undefined ? applier.touched() : []
-        return { value: failure, to: failure === undefined ? position : now.position, work }
-      })
-      : Effect.fail(Holding.refused(reader, "step", "somebody else has moved it"))
-  const failure = yield* Effect.catchTag(Holding.hold(reader, "step", deed), "Unfit", ({ error }) =>
-    Effect.succeed<Failure>({ reason: "HandlerFailed", error }))
-  if (failure === undefined) applier.keep()
-  return {
-    partition: reader.id.partition,
-    position,
-    stream: { tenant, category, id },
-    version,
-    type,
-    changes: failure === undefined ? changes : [],
-    failure
+const take = Effect.fnUntraced(
+  function*({ applier, checkpoint, reader, stored }: Next): Effect.fn.Return<Stepped, Refused> {
+    const { category, id, position, tenant, type, version } = stored
+    let changes: Stepped["changes"] = []
+    const deed: Holding.Plan<Failure | undefined> = (now) =>
+      now.position === checkpoint.position
+        ? Effect.map(applier.apply([stored]), ({ failure, work }) => {
+          changes = failure === undefined ? applier.touched() : []
+          return { value: failure, to: failure === undefined ? position : now.position, work }
+        })
+        : Effect.fail(Holding.refused(reader, "step", "somebody else has moved it"))
+    const failure = yield* Effect.catchTag(
+      Holding.hold(reader, "step", deed),
+      "Unfit",
+      ({ error }) => Effect.succeed<Failure>({ reason: "HandlerFailed", error })
+    )
+    if (failure === undefined) {
+      applier.keep()
+    }
+    return {
+      partition: reader.id.partition,
+      position,
+      stream: { tenant, category, id },
+      version,
+      type,
+      changes: failure === undefined ? changes : [],
+      failure
+    }
   }
-})
+)

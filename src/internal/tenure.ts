@@ -10,6 +10,7 @@ import { backoff } from "./backoff.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, type Reader, StoodStill } from "./reader.ts"
+import { leaseName } from "./readerNames.ts"
 
 /** How often a lease is prolonged, or asked for, and the checkpoint looked at. */
 const beatMillis = ({ running: { ports } }: Reader): number => ports.leaseMillis * 0.3
@@ -35,8 +36,8 @@ const turn = Effect.fnUntraced(function*(reader: Reader) {
 const standBack = (reader: Reader) =>
   Effect.raceFirst(Effect.sleep(stoppedPause), Attention.after(reader.attention, reader.attention.calls))
 
-const claimOf = ({ id: { name, partition, version }, running: { ports } }: Reader) => ({
-  name: `projection/${name}/${version}/${partition}`,
+const claimOf = ({ id, running: { ports } }: Reader) => ({
+  name: leaseName(id),
   holder: ports.holder,
   millis: ports.leaseMillis
 })
@@ -168,7 +169,9 @@ const watch = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<neve
     if (waiting === undefined || millis < stillMillis) continue
     const head = yield* Effect.exit(Effect.timeout(events.head, "5 seconds"))
     // What could not be asked is not known; the next look may tell.
-    if (reader.waiting !== waiting || (waiting.what === "page" && !(Exit.isSuccess(head) && head.value > reader.position))) continue
+    if (
+      reader.waiting !== waiting || (waiting.what === "page" && !(Exit.isSuccess(head) && head.value > reader.position))
+    ) continue
     return yield* new StoodStill({ projection: reader.id.name, seconds: Math.round(millis / 1_000) })
   }
 })

@@ -124,7 +124,11 @@ export interface Aggregates<S, Ev, C extends Command.Any> {
 type Handling<Ev, H> = Extract<Ev, { readonly _tag: keyof H }>
 
 /** Refuses a case for an event that the union has not. */
-type NoOtherEvents<H, Ev extends { readonly _tag: string }> = NoOthers<H, Ev["_tag"], "no event of this union has this tag">
+type NoOtherEvents<H, Ev extends { readonly _tag: string }> = NoOthers<
+  H,
+  Ev["_tag"],
+  "no event of this union has this tag"
+>
 
 /** What becomes of a document, by event: a document, or undefined to delete it. There need not be one before. */
 export type DocumentCases<Doc, Ev extends { readonly _tag: string }> = {

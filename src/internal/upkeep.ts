@@ -11,7 +11,8 @@ import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
 import { keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
-import type { Running } from "./reader.ts"
+import { reach, type Running } from "./reader.ts"
+import { leasesName } from "./readerNames.ts"
 import * as SqlApplier from "./sqlApplier.ts"
 
 type Refused = StoreUnavailable | OperationRefused
@@ -29,8 +30,10 @@ const forAll = <A, E>(running: Running, act: (reader: Running["readers"][number]
   Effect.ensuring(Effect.forEach(running.readers, act, { discard: true }), call(running))
 
 export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, StoreUnavailable> =>
-  Effect.flatMap(running.ports.events.epoch, (epoch) =>
-    forAll(running, ({ id }) => Effect.andThen(running.ledger.pause(id, reason, epoch), giveBack(running))))
+  Effect.flatMap(
+    running.ports.events.epoch,
+    (epoch) => forAll(running, ({ id }) => Effect.andThen(running.ledger.pause(id, reason, epoch), giveBack(running)))
+  )
 
 /** A view that is inline has no reader of whom anything could be asked. Once it is paused it is not inline again. */
 const giveBack = (running: Running): Effect.Effect<void, StoreUnavailable> =>
@@ -67,8 +70,15 @@ export const reset = (running: Running): Effect.Effect<void, Refused> => {
       : "it has no `clear`"
     return Effect.fail(refused(running, "reset", problem))
   }
+  const begin = Effect.sync(() => {
+    // Nobody here shall take it for where it was.
+    for (const reader of running.readers) reach(reader, 0n)
+  })
   const all = Effect.andThen(giveBack(running), ledger.transaction(forget(running, version, empty)))
-  return Effect.ensuring(told(running, "reset", all), call(running))
+  return told(running, "reset", all).pipe(
+    Effect.andThen(begin),
+    Effect.ensuring(call(running))
+  )
 }
 
 /** What takes away that which a version has filled; undefined if there is no such thing. */
@@ -182,7 +192,7 @@ export const drop = Effect.fnUntraced(function*(running: Running, version: numbe
   const now = yield* LiveVersions.refresh(live)
   if (version === now?.version) return yield* refused(running, "drop", `version ${version} is the one that is read`)
   if (version === live.own) return yield* refused(running, "drop", `version ${version} is run here`)
-  const held = (yield* leases.list).some((lease) => lease.name.startsWith(`projection/${name}/${version}/`))
+  const held = (yield* leases.list).some((lease) => lease.name.startsWith(leasesName({ name, version })))
   if (held) return yield* refused(running, "drop", `a worker still runs version ${version}`)
   const empty = target._tag === "View" ? target.store.drop({ name, version }) : emptying(running, version)
   if (empty === undefined) return yield* refused(running, "drop", "it has no `clear`")

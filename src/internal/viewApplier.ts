@@ -162,7 +162,9 @@ const load = Effect.fnUntraced(function*(
       const text = byName.get(`${cached.tenant}\0${cached.key}`)
       const read = text === undefined ? Result.succeed(undefined) : documents.decode(text)
       cached.loaded = true
-      cached.problem = Result.isFailure(read) ? `its document "${cached.key}" cannot be read: ${read.failure}` : undefined
+      cached.problem = Result.isFailure(read)
+        ? `its document "${cached.key}" cannot be read: ${read.failure}`
+        : undefined
       cached.committed = cached.document = Result.isSuccess(read) ? read.success : undefined
     }
   }

@@ -17,11 +17,14 @@ export const make = (schema: PureCodec): Documents => {
   const codec = compile(schema)
   return {
     encode: (document) =>
-      Result.flatMap(codec.encode(document), (data) =>
-        Result.mapBoth(admitJson("the document", data, limits.documentBytesMax), {
-          onFailure: ({ message }) => message,
-          onSuccess: ({ text }) => text
-        })),
+      Result.flatMap(
+        codec.encode(document),
+        (data) =>
+          Result.mapBoth(admitJson("the document", data, limits.documentBytesMax), {
+            onFailure: ({ message }) => message,
+            onSuccess: ({ text }) => text
+          })
+      ),
     decode: (text) => Result.flatMap(parseObject(text), codec.decode)
   }
 }
@@ -74,7 +77,9 @@ export const indexesOf = (schema: PureCodec, fields: ReadonlyArray<string>): Rea
     const kinds = new Set(kindsOf(type))
     const [kind] = kinds
     if (kinds.size === 1 && kind !== undefined) return { field, type: kind }
-    throw new TypeError(`The field "${field}" cannot be indexed: text, numbers or truth values are expected, one of them.`)
+    throw new TypeError(
+      `The field "${field}" cannot be indexed: text, numbers or truth values are expected, one of them.`
+    )
   })
 }
 
@@ -97,9 +102,12 @@ export const fieldEncoder = (schemas: { readonly [field: string]: PureCodec }) =
     const codec = codecs.get(field)
     if (codec === undefined) return Result.fail("it is not indexed")
     if (value === undefined || value === null) return Result.succeed(null)
-    return Result.flatMap(codec.encode(value), (encoded) =>
-      typeof encoded === "string" || typeof encoded === "number" || typeof encoded === "boolean" || encoded === null
-        ? Result.succeed(encoded)
-        : Result.fail(`"${field}" is compared with text, a number or a truth value`))
+    return Result.flatMap(
+      codec.encode(value),
+      (encoded) =>
+        typeof encoded === "string" || typeof encoded === "number" || typeof encoded === "boolean" || encoded === null
+          ? Result.succeed(encoded)
+          : Result.fail(`"${field}" is compared with text, a number or a truth value`)
+    )
   }
 }

@@ -8,8 +8,8 @@ import { defaultTenant, type PureCodec } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import { DocumentUnreadable, FieldPending, type Hosted } from "../ProjectionHost.ts"
 import type { FieldValue, StoredDocument, ViewDefinition, ViewQuery, ViewStore } from "../ViewStore.ts"
-import * as Documents from "./viewDocuments.ts"
 import { type Entry, type ReadFailure, untyped, type Views } from "./types.ts"
+import * as Documents from "./viewDocuments.ts"
 
 /** What reading has to know of a view. */
 export interface Readable {

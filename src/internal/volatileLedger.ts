@@ -10,7 +10,10 @@ import type { Ledger } from "./reader.ts"
 export const make = (): Ledger => {
   const kept = new Map<number, Checkpoint>()
   let last = 0
-  const set = ({ name, partition, version }: CheckpointId, to: Omit<Checkpoint, keyof CheckpointId | "updatedAtMillis">) => {
+  const set = (
+    { name, partition, version }: CheckpointId,
+    to: Omit<Checkpoint, keyof CheckpointId | "updatedAtMillis">
+  ) => {
     const checkpoint = { ...to, name, version, partition, updatedAtMillis: 0 }
     kept.set(partition, checkpoint)
     return checkpoint
@@ -19,14 +22,16 @@ export const make = (): Ledger => {
     get: ({ partition }) => Effect.sync(() => kept.get(partition)),
     list: () => Effect.sync(() => [...kept.values()]),
     advance: <A, E, R>({ epoch, id, revision, to }: Step, work: Effect.Effect<A, E, R>) =>
-      Effect.suspend((): Effect.Effect<{ readonly value: A; readonly checkpoint: Checkpoint }, E | CheckpointMoved, R> => {
-        const found = kept.get(id.partition)
-        if ((found?.revision ?? 0) !== revision) return Effect.fail(moved(id, revision, found))
-        return Effect.map(work, (value) => ({
-          value,
-          checkpoint: set(id, { position: to, epoch, revision: ++last, paused: kept.get(id.partition)?.paused })
-        }))
-      }),
+      Effect.suspend(
+        (): Effect.Effect<{ readonly value: A; readonly checkpoint: Checkpoint }, E | CheckpointMoved, R> => {
+          const found = kept.get(id.partition)
+          if ((found?.revision ?? 0) !== revision) return Effect.fail(moved(id, revision, found))
+          return Effect.map(work, (value) => ({
+            value,
+            checkpoint: set(id, { position: to, epoch, revision: ++last, paused: kept.get(id.partition)?.paused })
+          }))
+        }
+      ),
     transaction: (work) => work,
     pause: (id, paused, epoch) =>
       Effect.sync(() => set(id, { position: 0n, epoch, revision: last, ...kept.get(id.partition), paused })),

@@ -3,6 +3,7 @@
  */
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Result } from "effect"
+import { LimitExceeded } from "../Admission.ts"
 import type { StreamId } from "../Event.ts"
 import type { Append, NewReceipt, Receipt, Status, Write, Written } from "../EventStore.ts"
 import { isMet, looked, storedAfter } from "../internal/appends.ts"
@@ -46,6 +47,21 @@ interface Owner {
 export interface Encoded {
   readonly parameters: ReadonlyArray<PgTypes.Parameter>
   readonly owners: ReadonlyArray<Owner>
+}
+
+/** What a key of the server's indexes can hold, in bytes of UTF-8, with the version beside it. */
+const namesBytesMax = 2_600
+
+/** Refuses what no index can hold: only tenant, category and id that are all very long, in characters of three or four bytes, are too much together. */
+export const refuseNames = (append: Append): Status | undefined => {
+  for (const { stream: { category, id, tenant } } of append) {
+    if ((tenant.length + category.length + id.length) * 3 <= namesBytesMax) continue
+    const actual = Buffer.byteLength(tenant + category + id)
+    if (actual <= namesBytesMax) continue
+    const reason = new LimitExceeded({ what: "the stream's names", actual, max: namesBytesMax, unit: "bytes" })
+    return { _tag: "Refused", reason }
+  }
+  return undefined
 }
 
 /** Turns appends, none of which is to be refused, into columns. */

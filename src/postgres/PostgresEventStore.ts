@@ -2,7 +2,7 @@
  * The log in PostgreSQL. A group of appends is one call of the server's function, so everything is decided and written
  * where the data is; a page is one statement, so it is of one moment.
  */
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import { defaultTenant, type Position } from "../Event.ts"
 import {
   type Append,
@@ -10,7 +10,6 @@ import {
   EventStore,
   LogGap,
   type LogRange,
-  type Receipt,
   StoreUnavailable,
   type StreamSummary
 } from "../EventStore.ts"
@@ -19,18 +18,24 @@ import * as Pages from "../internal/pages.ts"
 import { untyped } from "../internal/types.ts"
 import * as Appends from "./PostgresAppends.ts"
 import type { PostgresClient } from "./PostgresClient.ts"
-import * as PostgresGrowth from "./PostgresGrowth.ts"
+import type { PostgresGrowth } from "./PostgresGrowth.ts"
 import * as Rows from "./PostgresRows.ts"
 import type { PostgresStatements } from "./PostgresStatements.ts"
+
+/** The last position of the log. */
+export const head = (
+  { read }: PostgresClient["Service"],
+  statements: PostgresStatements
+): Effect.Effect<Position, StoreUnavailable> =>
+  Effect.map(read(statements.head, []), ([row]) => row === undefined ? 0n : untyped<bigint>(row[0]))
 
 /** The event store over a schema that is up to date. */
 export const make = Effect.fnUntraced(function*(
   client: PostgresClient["Service"],
-  statements: PostgresStatements
-): Effect.fn.Return<EventStore["Service"], StoreUnavailable, Scope.Scope> {
+  statements: PostgresStatements,
+  growth: PostgresGrowth
+): Effect.fn.Return<EventStore["Service"], StoreUnavailable> {
   const { read } = client
-  const head = Effect.map(read(statements.head, []), ([row]) => row === undefined ? 0n : untyped<bigint>(row[0]))
-  const growth = yield* PostgresGrowth.make(client, head)
   const [identity] = yield* read(statements.storeId, [])
 
   const readAll: EventStore["Service"]["readAll"] = (asked) => {
@@ -39,9 +44,12 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const storeId = untyped<string>(identity![0])
+  // Asked each time, since the server may be another one after each connection that was lost.
+  const epoch = Effect.map(read(statements.epoch, []), ([row]) => `${storeId}/${untyped<number>(row![0])}`)
+  yield* epoch
   return EventStore.of({
     storeId,
-    epoch: Effect.succeed(storeId),
+    epoch,
     versionNow: undefined,
     appendNow: undefined,
     append: makeAppend(client, statements, growth),
@@ -53,11 +61,11 @@ export const make = Effect.fnUntraced(function*(
     readAll,
     follow: Pages.follow(readAll, growth.awaitMore),
     receipt: (stream, commandId) =>
-      Effect.map(read(statements.receipt, [Rows.receiptKey(stream, commandId)]), ([row]) => {
-        const { category, id, tenant } = stream
-        return row && { stream: { tenant, category, id }, commandId, ...receiptOf(untyped(row)) }
-      }),
-    head,
+      Effect.map(
+        read(statements.receipt, [Rows.receiptKey(stream, commandId)]),
+        ([row]) => row && Rows.receipt(stream, commandId, row)
+      ),
+    head: head(client, statements),
     streams: ({ after = "", category, limit = 100, tenant = defaultTenant }) => {
       const page = [Rows.bound(after), Rows.limit(Pages.pageLimit(limit))]
       return Effect.map(
@@ -80,11 +88,11 @@ export const make = Effect.fnUntraced(function*(
 const makeAppend = (
   client: PostgresClient["Service"],
   statements: PostgresStatements,
-  growth: PostgresGrowth.PostgresGrowth
+  growth: PostgresGrowth
 ): EventStore["Service"]["append"] =>
 (group) =>
   Effect.suspend(() => {
-    const refused = refusals(group)
+    const refused = refusals(group).map((status, index) => status ?? Appends.refuseNames(group[index]!))
     const admitted = group.filter((_, index) => refused[index] === undefined)
     if (admitted.length === 0) return Effect.succeed(refused.map((status) => status!))
     const encoded = Appends.encode(admitted)
@@ -143,10 +151,6 @@ const audit = Effect.fnUntraced(function*(
   const [found, missing] = untyped<readonly [Position, Position]>(hole)
   return yield* new LogGap({ after: missing - 1n, found })
 })
-
-const receiptOf = (
-  [version, position, hash, outcome]: readonly [number, bigint | null, string, string]
-): Omit<Receipt, "stream" | "commandId"> => ({ hash, version, position: position ?? undefined, outcome })
 
 const summaryOf = (
   tenant: string,

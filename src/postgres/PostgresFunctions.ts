@@ -4,6 +4,8 @@
  * They are named by version, so that workers of two builds run side by side on one schema: a change is a new function.
  */
 
+import { refusedCode, tooEarlyCode } from "./PostgresFailures.ts"
+
 /** The store's clock, in whole milliseconds: one expression, which the planner puts in the place of the call. */
 export const clock = (schema: string): string =>
   `CREATE FUNCTION "${schema}".clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE AS
@@ -12,10 +14,14 @@ $$ SELECT date_trunc('milliseconds', clock_timestamp()) $$`
 /** The two keys of the lock that writers hold one after the other: a mark of ours, and the log's own number. */
 const lockOf = (schema: string): string => `1986098789, '"${schema}".events'::regclass::oid::int`
 
-const nextOf = (schema: string, stream: string): string =>
+/**
+ * A stream's version, 0 where nothing is found. An index scan reads all entries on a page that its condition admits,
+ * before anybody asks for the second: who knows what to expect says so, and a long stream costs what a short one does.
+ */
+const versionOf = (schema: string, stream: string, condition = ""): string =>
   `coalesce((SELECT e.version FROM "${schema}".events e
     WHERE e.tenant = ${stream}.tenant AND e.category = ${stream}.category AND e.stream_id = ${stream}.stream_id
-    ORDER BY e.version DESC LIMIT 1), 0)`
+    ${condition}ORDER BY e.version DESC LIMIT 1), 0)`
 
 /**
  * The append of a group: one call, one transaction, one sync of the disk.
@@ -40,10 +46,7 @@ const nextOf = (schema: string, stream: string): string =>
  */
 export const append = (schema: string): string =>
   `CREATE FUNCTION "${schema}".append_v1(
-  tenants text[], categories text[], stream_ids text[], expected int[], append_of int[],
-  first_ids uuid[], counts int[], before int[],
-  rc_write int[], rc_key uuid[], rc_events int[], rc_through int[], rc_hash text[], rc_outcome text[],
-  ev_write int[], ev_step int[], ev_type text[], ev_schema int[], ev_id uuid[], ev_data text[], ev_metadata text[],
+  ${argumentTypes.map(([name, type]) => `${name} ${type}`).join(", ")},
   OUT base bigint, OUT status text[], OUT current int[], OUT last bigint[],
   OUT found_receipt int[], OUT found_version int[], OUT found_position bigint[], OUT found_hash text[],
   OUT found_outcome text[]
@@ -70,7 +73,7 @@ BEGIN
          greatest("${schema}".clock_v1(), head.recorded_at),
          NOT EXISTS (
            SELECT FROM unnest(tenants, categories, stream_ids, expected) w(tenant, category, stream_id, expected)
-           WHERE w.expected <> ${nextOf(schema, "w")})
+           WHERE w.expected <> ${versionOf(schema, "w", "AND e.version >= w.expected ")})
          AND (receipt_count = 0 OR NOT EXISTS (
            SELECT FROM unnest(rc_key) k(key)
            WHERE (SELECT r.version FROM "${schema}".receipts r WHERE r.command_key = k.key LIMIT 1) IS NOT NULL))
@@ -90,6 +93,68 @@ ${insertOk(schema)}
     PERFORM pg_notify('${channelOf(schema)}', (base + written)::text);
   END IF;
 END $$`
+
+const argumentTypes = [
+  ["tenants", "text[]"],
+  ["categories", "text[]"],
+  ["stream_ids", "text[]"],
+  ["expected", "int[]"],
+  ["append_of", "int[]"],
+  ["first_ids", "uuid[]"],
+  ["counts", "int[]"],
+  ["before", "int[]"],
+  ["rc_write", "int[]"],
+  ["rc_key", "uuid[]"],
+  ["rc_events", "int[]"],
+  ["rc_through", "int[]"],
+  ["rc_hash", "text[]"],
+  ["rc_outcome", "text[]"],
+  ["ev_write", "int[]"],
+  ["ev_step", "int[]"],
+  ["ev_type", "text[]"],
+  ["ev_schema", "int[]"],
+  ["ev_id", "uuid[]"],
+  ["ev_data", "text[]"],
+  ["ev_metadata", "text[]"]
+] as const
+
+/** The arguments of the append, in order. */
+export const appendArguments = argumentTypes.map(([name]) => name)
+
+/**
+ * Appends that wait for the commit of a transaction of the application. Nothing of it outlives a transaction, so it
+ * needs no log of its own: rows go as they are decided, and a server that crashes had none to keep.
+ */
+export const staged = (schema: string): ReadonlyArray<string> => [
+  `CREATE UNLOGGED TABLE "${schema}".staged (
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(), step int NOT NULL,
+  ${argumentTypes.map(([name, type]) => `${name} ${type} NOT NULL`).join(", ")},
+  PRIMARY KEY (transaction, step)
+)`,
+  `CREATE FUNCTION "${schema}".append_staged_v1() RETURNS trigger LANGUAGE plpgsql
+SET lock_timeout = '5s'
+AS $$
+DECLARE
+  answer record;
+BEGIN
+  -- The lock is held from here to the end: nobody may be asked to wait for more than a commit.
+  IF current_query() !~* '^\\s*(commit|end)\\M' THEN
+    RAISE 'an append is decided by the commit' USING ERRCODE = '${tooEarlyCode}';
+  END IF;
+  -- Also where the append only looks: what it looks at must still be so when the others are written.
+  PERFORM pg_advisory_xact_lock(${lockOf(schema)});
+  SELECT a.status, a.current, a.last INTO answer
+    FROM "${schema}".append_v1(${argumentTypes.map(([name]) => `NEW.${name}`).join(", ")}) a;
+  IF EXISTS (SELECT FROM unnest(answer.status) s WHERE s <> 'ok') THEN
+    RAISE 'an append is refused' USING ERRCODE = '${refusedCode}', DETAIL = json_build_object(
+      'step', NEW.step, 'status', answer.status, 'current', answer.current, 'last', answer.last)::text;
+  END IF;
+  DELETE FROM "${schema}".staged s WHERE s.transaction = NEW.transaction AND s.step = NEW.step;
+  RETURN NULL;
+END $$`,
+  `CREATE CONSTRAINT TRIGGER append AFTER INSERT ON "${schema}".staged DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION "${schema}".append_staged_v1()`
+]
 
 /** Everything was expected as it is: no sorting, and no answer but where the log ended. */
 const insertAll = (schema: string): string =>
@@ -114,7 +179,7 @@ const insertAll = (schema: string): string =>
 
 /** What becomes of each write. */
 const decide = (schema: string): string =>
-  `    SELECT array_agg(${nextOf(schema, "w")} ORDER BY w.write)
+  `    SELECT array_agg(${versionOf(schema, "w")} ORDER BY w.write)
       INTO current
       FROM unnest(tenants, categories, stream_ids) WITH ORDINALITY w(tenant, category, stream_id, write);
 
@@ -178,6 +243,32 @@ const insertOk = (schema: string): string =>
             FROM unnest(current, counts, status) WITH ORDINALITY w(current, count, status, write)
             WHERE w.status = 'ok') w ON w.write = r.write;`
 
+/**
+ * What a field of a document counts as, by its type: a value of this type, or null. A number is one of JavaScript, so
+ * what is too large for one counts as null, and what is too small as zero.
+ */
+export const fields = (schema: string): ReadonlyArray<string> => {
+  const field = (type: string, sqlType: string, body: string) =>
+    `CREATE FUNCTION "${schema}".${type}_v1(field json) RETURNS ${sqlType} LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ BEGIN ${body} END $$`
+  return [
+    field("text", "text", `RETURN CASE WHEN json_typeof(field) = 'string' THEN field #>> '{}' END;`),
+    field("boolean", "boolean", `RETURN CASE WHEN json_typeof(field) = 'boolean' THEN (field #>> '{}')::boolean END;`),
+    field(
+      "number",
+      "float8",
+      // Only what may be too large or too small pays for being told.
+      `IF json_typeof(field) <> 'number' THEN RETURN NULL; END IF;
+  IF length(field::text) < 300 AND field::text !~ '[eE]' THEN RETURN field::text::float8; END IF;
+  BEGIN
+    RETURN field::text::float8;
+  EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN CASE WHEN field::text ~ '[eE]-' THEN 0 END;
+  END;`
+    )
+  ]
+}
+
 /** Where the server tells that the log has grown. */
 export const channelOf = (schema: string): string => `varve_${schema}`
 
@@ -187,9 +278,22 @@ export const channelOf = (schema: string): string => `varve_${schema}`
  * The clock is asked first. Then the writers' lock is tried, and let go at once: if nobody has it, and the log still
  * ends where it did, then whoever writes next asks the clock after us. Else it is the time of the last event.
  */
-export const readAt = (schema: string): string =>
-  `CREATE FUNCTION "${schema}".read_at_v1(seen bigint, seen_at timestamptz) RETURNS timestamptz LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off
+export const readAt = (schema: string): string => readAtAs("read_at_v1", "VOLATILE", schema)
+
+/**
+ * For readers of one tenant, who do not see where the log ends if that is another's event: where it ends, and the time
+ * of a snapshot, as the owner of the tables knows it.
+ */
+export const ofTenants = (schema: string): ReadonlyArray<string> => [
+  `CREATE FUNCTION "${schema}".head_v1(OUT "position" bigint, OUT recorded_at timestamptz) LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT e.position, e.recorded_at FROM "${schema}".events e ORDER BY e.position DESC LIMIT 1 $$`,
+  readAtAs("read_at_v2", "VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp", schema)
+]
+
+const readAtAs = (name: string, attributes: string, schema: string): string =>
+  `CREATE FUNCTION "${schema}".${name}(seen bigint, seen_at timestamptz) RETURNS timestamptz LANGUAGE plpgsql
+${attributes} SET enable_seqscan = off
 AS $$
 DECLARE
   now_at timestamptz := "${schema}".clock_v1();

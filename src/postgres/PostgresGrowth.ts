@@ -7,7 +7,7 @@ import { Effect, Queue, Schedule, Scope } from "effect"
 import type { Position } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import type { PostgresClient } from "./PostgresClient.ts"
-import { inRealTime } from "./PostgresClient.ts"
+import { inRealTime } from "./PostgresClock.ts"
 
 /** The growth of a log, as far as this process knows of it. */
 export interface PostgresGrowth {

@@ -6,7 +6,8 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { StoreUnavailable } from "../EventStore.ts"
-import { toUnavailable } from "./PostgresClient.ts"
+import * as PostgresEpoch from "./PostgresEpoch.ts"
+import { toUnavailable } from "./PostgresFailures.ts"
 import * as PostgresFunctions from "./PostgresFunctions.ts"
 
 /**
@@ -60,8 +61,100 @@ const log = (schema: string) =>
     yield* run(PostgresFunctions.readAt(schema))
   })
 
-const migrations = (schema: string) => ({ "0001_log": log(schema) })
-const newest = 1
+/**
+ * Readers of the log. A checkpoint that was removed stays as a row: its revisions go on where they were. A parked stream
+ * is found by a hash of its names, which may together be longer than an index can hold. Each version of a view has a
+ * table of its own besides, made when it is prepared.
+ */
+const readers = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const run = (text: string) => sql.unsafe(text).unprepared
+    const s = `"${schema}"`
+    yield* run(`CREATE TABLE ${s}.checkpoints (
+      name text COLLATE "C" NOT NULL,
+      version int NOT NULL,
+      partition int NOT NULL,
+      position bigint NOT NULL,
+      epoch text NOT NULL,
+      revision bigint NOT NULL,
+      paused text,
+      removed boolean NOT NULL DEFAULT false,
+      updated_at timestamptz NOT NULL,
+      PRIMARY KEY (name, version, partition)
+    )`)
+    yield* run(`CREATE TABLE ${s}.leases (
+      name text COLLATE "C" PRIMARY KEY,
+      holder text COLLATE "C" NOT NULL,
+      until timestamptz NOT NULL,
+      term bigint NOT NULL
+    )`)
+    yield* run(`CREATE TABLE ${s}.dead_letters (
+      reader_name text COLLATE "C" NOT NULL,
+      reader_version int NOT NULL,
+      position bigint NOT NULL,
+      tenant text COLLATE "C" NOT NULL,
+      category text COLLATE "C" NOT NULL,
+      stream_id text COLLATE "C" NOT NULL,
+      type text COLLATE "C" NOT NULL,
+      reason text COLLATE "C" NOT NULL,
+      error text NOT NULL,
+      attempts int NOT NULL,
+      first_at timestamptz NOT NULL,
+      last_at timestamptz NOT NULL,
+      PRIMARY KEY (reader_name, reader_version, position)
+    )`)
+    yield* run(`CREATE INDEX dead_letters_position ON ${s}.dead_letters (position, reader_name, reader_version)`)
+    yield* run(`CREATE TABLE ${s}.parked (
+      reader_name text COLLATE "C" NOT NULL,
+      reader_version int NOT NULL,
+      stream_key uuid NOT NULL,
+      tenant text COLLATE "C" NOT NULL,
+      category text COLLATE "C" NOT NULL,
+      stream_id text COLLATE "C" NOT NULL,
+      from_position bigint NOT NULL,
+      since timestamptz NOT NULL,
+      PRIMARY KEY (reader_name, reader_version, stream_key)
+    )`)
+    yield* run(`CREATE INDEX parked_from ON ${s}.parked (reader_name, reader_version, from_position)`)
+    yield* run(`CREATE TABLE ${s}.live_views (
+      name text COLLATE "C" PRIMARY KEY,
+      version int NOT NULL,
+      pinned boolean NOT NULL
+    )`)
+    yield* run(`CREATE TABLE ${s}.epochs (
+      one boolean PRIMARY KEY CHECK (one),
+      epoch int NOT NULL,
+      database oid NOT NULL,
+      timeline text,
+      mark xid8 NOT NULL
+    )`)
+    for (const text of [...PostgresFunctions.fields(schema), ...PostgresEpoch.functions(schema)]) yield* run(text)
+    yield* run(PostgresEpoch.begin(schema))
+  })
+
+/** Appends within transactions of the application. */
+const transactions = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    for (const text of PostgresFunctions.staged(schema)) yield* sql.unsafe(text).unprepared
+  })
+
+/** Roles that read one tenant at a time; see `PostgresTenants`. */
+const tenants = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.unsafe(`CREATE TABLE "${schema}".tenant_readers (role text COLLATE "C" PRIMARY KEY)`).unprepared
+    for (const text of PostgresFunctions.ofTenants(schema)) yield* sql.unsafe(text).unprepared
+  })
+
+const migrations = (schema: string) => ({
+  "0001_log": log(schema),
+  "0002_readers": readers(schema),
+  "0003_transactions": transactions(schema),
+  "0004_tenants": tenants(schema)
+})
+const newest = 4
 const tableOf = (schema: string) => `${schema}.migrations`
 
 /** Where a schema stands. */
@@ -86,7 +179,7 @@ export const standing = (schema: string): Effect.Effect<Standing, StoreUnavailab
       SELECT (SELECT max(migration_id) FROM ${sql(tableOf(schema))}) AS "current",
         (SELECT oldest_build FROM ${sql(`${schema}.store`)}) AS "oldestBuild"`
     return { current: row?.current ?? 0, newest, oldestBuild: row?.oldestBuild ?? 0 }
-  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toUnavailable("migrate")(error))))
+  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toUnavailable({ name: "migrate" })(error))))
 
 /**
  * Brings a schema up to date, and answers where it stood before. A schema that is up to date is only looked at, so a
@@ -115,10 +208,10 @@ const migrate = (schema: string) =>
     Migrator.make({})({ loader: Migrator.fromRecord(migrations(schema)), table: tableOf(schema) })
   ).pipe(
     Effect.catchTags({
-      SqlError: (error) => Effect.fail(toUnavailable("migrate")(error)),
+      SqlError: (error) => Effect.fail(toUnavailable({ name: "migrate" })(error)),
       MigrationError: ({ cause }) =>
         isSqlError(cause)
-          ? Effect.fail(toUnavailable("migrate")(cause))
+          ? Effect.fail(toUnavailable({ name: "migrate" })(cause))
           : unavailable("a migration failed; nothing of it was kept")
     })
   )

@@ -5,13 +5,17 @@ import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Result } from "effect"
 import { hash } from "node:crypto"
 import type { Position, Stored, StreamId, Version } from "../Event.ts"
-import type { StreamPage } from "../EventStore.ts"
+import type { Receipt, StreamPage } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import type { Snapshot } from "../SnapshotStore.ts"
+import type { FieldType, FieldValue } from "../ViewStore.ts"
 import type { Row } from "./PostgresClient.ts"
 
-// What cannot be a name finds none: the server would refuse a NUL, and read a lone surrogate as another character.
-const isName = (name: string): boolean => name.isWellFormed() && !name.includes("\0")
+/**
+ * Whether this can be a name. What cannot be finds none: the server would refuse a NUL, and read a lone surrogate as
+ * another character.
+ */
+export const isName = (name: string): boolean => name.isWellFormed() && !name.includes("\0")
 
 /** A name to look for. */
 export const name = (name: string): PgTypes.Parameter => PgTypes.text(isName(name) ? name : null)
@@ -23,8 +27,23 @@ export const key = ({ category, id, tenant }: StreamId) => [name(tenant), name(c
 export const names = (names: ReadonlyArray<string> | undefined): PgTypes.Parameter =>
   Result.getOrThrow(PgTypes.array(names?.filter(isName) ?? null, PgTypes.OID.text))
 
+/** Texts of any kind, none of which holds a NUL. */
+export const texts = (texts: ReadonlyArray<string | null>): PgTypes.Parameter =>
+  Result.getOrThrow(PgTypes.array([...texts], PgTypes.OID.text))
+
+/** What an indexed field of a document is compared with. */
+export const field = (type: FieldType, value: FieldValue): PgTypes.Parameter => {
+  if (type === "number") return PgTypes.float8(typeof value === "number" ? value : null)
+  if (type === "boolean") return PgTypes.bool(typeof value === "boolean" ? value : null)
+  return PgTypes.text(typeof value === "string" ? value : null)
+}
+
 /** A bound among names: what cannot be one stands before all that begin with its beginning. */
 export const bound = (name: string): PgTypes.Parameter => PgTypes.text(name.toWellFormed().split("\0", 1)[0]!)
+
+/** A number to look for. */
+export const number = (number: number): PgTypes.Parameter =>
+  PgTypes.int4(Number.isInteger(number) && Math.abs(number) <= versionMax ? number : null)
 
 const versionMax = 2_147_483_647
 
@@ -59,15 +78,29 @@ export const receiptKeyOf = ({ category, id, tenant }: StreamId, commandId: stri
   // No name that is admitted holds a NUL, so this is one text for one command.
   const digest = hash("sha256", `${tenant}\0${category}\0${id}\0${commandId}`)
   const [, high = "", low = ""] = timeOrdered.exec(commandId) ?? []
-  const hex = `${high}${low}${digest}`
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return uuidOf(`${high}${low}${digest}`)
 }
+
+const uuidOf = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+
+/** A stream to look for by a hash of its names. */
+export const streamKey = ({ category, id, tenant }: StreamId): PgTypes.Parameter =>
+  PgTypes.uuid(
+    [tenant, category, id].every(isName) ? uuidOf(hash("sha256", `${tenant}\0${category}\0${id}`)) : null
+  )
 
 /** A receipt to look for. */
 export const receiptKey = (stream: StreamId, commandId: string): PgTypes.Parameter =>
   PgTypes.uuid(
     [stream.tenant, stream.category, stream.id, commandId].every(isName) ? receiptKeyOf(stream, commandId) : null
   )
+
+/** The row of `receipt`. */
+export const receipt = ({ category, id, tenant }: StreamId, commandId: string, row: Row): Receipt => {
+  const [version, position, hash, outcome] = untyped<readonly [Version, Position | null, string, string]>(row)
+  return { stream: { tenant, category, id }, commandId, hash, version, position: position ?? undefined, outcome }
+}
 
 // ── Rows
 

@@ -4,27 +4,54 @@
  */
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
+import * as PostgresFunctions from "./PostgresFunctions.ts"
+import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
 /** A statement: prepared once per connection, by its text. */
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** What is asked of the store by it, and what to say where its table is not there; else the schema must be migrated. */
+  readonly asked?: { readonly operation: string; readonly absent: string } | undefined
 }
 
 /** The statements on the tables of one schema. */
 export type PostgresStatements = ReturnType<typeof make>
 
-/** Writes them for a schema. */
-export const make = (schema: string) =>
-  named({
-    ...writing(`"${schema}"`),
-    ...readingStreams(`"${schema}"`),
-    ...readingLog(`"${schema}"`),
-    ...keeping(`"${schema}"`)
+/** Where the tables are, and how to learn where the log ends. */
+interface Place {
+  readonly s: string
+  readonly head: string
+  readonly readAt: string
+}
+
+/**
+ * Writes them for a schema. A reader of one tenant does not see where the log ends, if that is another's event: it has
+ * to ask.
+ */
+export const make = (schema: string, { ofTenant = false }: { readonly ofTenant?: boolean } = {}) => {
+  const s = `"${schema}"`
+  const place = ofTenant
+    ? { s, head: `SELECT h.position, h.recorded_at FROM ${s}.head_v1() h WHERE h.position > 0`, readAt: "read_at_v2" }
+    : { s, head: headOf(s), readAt: "read_at_v1" }
+  return named({
+    ...writing(s),
+    ...readingStreams(place),
+    ...readingLog(place),
+    ...keeping(s),
+    ...PostgresReaderStatements.make(s)
   })
+}
 
 const named = <Name extends string>(texts: Readonly<Record<Name, string>>): Readonly<Record<Name, Statement>> =>
-  Record.map(texts, (text, name) => ({ name, text: `/* varve ${name} */ ${text}` }))
+  Record.map(texts, (text, name) => statement(name, text))
+
+/** A statement with its name in its text. */
+export const statement = (name: string, text: string, asked?: Statement["asked"]): Statement => ({
+  name,
+  text: `/* varve ${name} */ ${text}`,
+  asked
+})
 
 const key = "tenant = $1 AND category = $2 AND stream_id = $3"
 
@@ -36,7 +63,11 @@ const versionOf = (s: string) =>
 
 const writing = (s: string) => ({
   append: `SELECT * FROM ${s}.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-  $18, $19, $20, $21)`
+  $18, $19, $20, $21)`,
+  // On a snapshot that is older than the lock it would be decided on what was true before others wrote.
+  stage: `INSERT INTO ${s}.staged (step, ${PostgresFunctions.appendArguments.join(", ")})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+WHERE current_setting('transaction_isolation') = 'read committed' RETURNING 1`
 })
 
 /**
@@ -46,11 +77,11 @@ const writing = (s: string) => ({
 const eventRows = `e.version, e.recorded_at, e.position, e.schema_version, e.event_id::text, e.type, e.data::text,
   e.metadata::text`
 
-const readingStreams = (s: string) => {
+const readingStreams = ({ head, readAt, s }: Place) => {
   const stream = (order: "ASC" | "DESC") =>
-    `WITH head AS MATERIALIZED (${headOf(s)})
+    `WITH head AS MATERIALIZED (${head})
 SELECT ${versionOf(s)} AS number,
-  ${s}.read_at_v1((SELECT position FROM head), (SELECT recorded_at FROM head)) AS at,
+  ${s}.${readAt}((SELECT position FROM head), (SELECT recorded_at FROM head)) AS at,
   NULL::bigint AS position, NULL::int AS other, NULL AS a, NULL AS b, NULL AS c, NULL AS d
 UNION ALL
 SELECT * FROM (SELECT ${eventRows} FROM ${s}.events e
@@ -61,7 +92,7 @@ SELECT * FROM (SELECT ${eventRows} FROM ${s}.events e
     loadSnapshot: `WITH snapshot AS MATERIALIZED (
   SELECT n.version, n.fingerprint, n.state, n.checksum FROM ${s}.snapshots n WHERE ${key} AND n.version <= $4)
 SELECT ${versionOf(s)} AS number,
-  greatest(${s}.clock_v1(), (SELECT recorded_at FROM (${headOf(s)}) h)) AS at,
+  greatest(${s}.clock_v1(), (SELECT recorded_at FROM (${head}) h)) AS at,
   NULL::bigint AS position, n.version AS other, n.fingerprint AS a, n.state AS b, n.checksum AS c, NULL AS d
 FROM (VALUES (1)) one LEFT JOIN snapshot n ON true
 UNION ALL
@@ -71,10 +102,9 @@ SELECT * FROM (SELECT ${eventRows} FROM ${s}.events e
   }
 }
 
-const readingLog = (s: string) => {
-  const events = `SELECT h.position AS head, e.* FROM (SELECT coalesce((SELECT position FROM (${
-    headOf(s)
-  }) h), 0) AS position) h
+const readingLog = ({ head, s }: Place) => {
+  const events =
+    `SELECT h.position AS head, e.* FROM (SELECT coalesce((SELECT position FROM (${head}) h), 0) AS position) h
 LEFT JOIN LATERAL (SELECT e.position AS place, e.tenant, e.category, e.stream_id, ${eventRows} FROM ${s}.events e`
   const end = "ORDER BY e.position LIMIT $2) e ON true ORDER BY e.place"
   // From one id to the next by the key: the cost is that of the streams listed, not of their events.
@@ -86,9 +116,9 @@ LEFT JOIN LATERAL (SELECT e.position AS place, e.tenant, e.category, e.stream_id
     readLogFiltered: `${events} WHERE e.position > $1 AND e.position <= least(h.position, $1 + ${scannedMax})
   AND ($3::text[] IS NULL OR e.tenant = ANY($3)) AND ($4::text[] IS NULL OR e.category = ANY($4))
   AND ($5::text[] IS NULL OR e.type = ANY($5)) ${end}`,
-    head: `SELECT position FROM (${headOf(s)}) h`,
+    head: `SELECT position FROM (${head}) h`,
     countLog: `SELECT h.position, (SELECT count(*) FROM ${s}.events e
-  WHERE e.position > $1 AND e.position <= least(h.position, $1 + ${auditedMax})) FROM (${headOf(s)}) h`,
+  WHERE e.position > $1 AND e.position <= least(h.position, $1 + ${auditedMax})) FROM (${head}) h`,
     firstHole: `SELECT n.position, n.due FROM (
   SELECT e.position, $1 + row_number() OVER (ORDER BY e.position) AS due
   FROM (SELECT e.position FROM ${s}.events e WHERE e.position > $1 ORDER BY e.position LIMIT ${auditedMax + 1n}) e) n
@@ -117,5 +147,7 @@ ON CONFLICT (tenant, category, stream_id) DO UPDATE SET version = excluded.versi
   state = excluded.state, checksum = excluded.checksum WHERE kept.version < excluded.version
 RETURNING 1`,
   discardSnapshot: `DELETE FROM ${s}.snapshots WHERE ${key} AND version = $4 RETURNING 1`,
-  storeId: `SELECT store_id FROM ${s}.store`
+  storeId: `SELECT store_id FROM ${s}.store`,
+  epoch: `SELECT ${s}.epoch_v1()`,
+  tenantReaders: `SELECT r.role FROM ${s}.tenant_readers r JOIN pg_roles p ON p.rolname = r.role ORDER BY r.role`
 })

@@ -34,7 +34,7 @@ describe("npm start", () => {
     const running = serve(cwd)
     const [, begins] = await running.says(/^Orders on data\/orders\.sqlite, from position ([\d,]+) on\./m)
     assert.strictEqual(begins, from)
-    await running.says(/^[\d,]+ commands\/s · [\d,]+ active · [\d,]+ events · position [\d,]+ · p50 [\d.]+ ms/m)
+    await running.says(/^[\d,]+ commands\/s · [\d,]+ active · position [\d,]+ · [^·]+ · p50 [\d.]+ ms/m)
     await grown(join(cwd, "data/orders.sqlite"), events)
     running.kill(signal)
     const ended = await running.ended

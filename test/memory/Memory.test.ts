@@ -3,8 +3,10 @@
  */
 import { describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Latch, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import { DeadLetters } from "../../src/DeadLetters.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as MemoryEventStore from "../../src/memory/MemoryEventStore.ts"
@@ -15,8 +17,10 @@ import * as EventStoreSuite from "../../src/testing/EventStoreSuite.ts"
 import * as InlineViewsSuite from "../../src/testing/InlineViewsSuite.ts"
 import * as LeaseSuite from "../../src/testing/LeaseSuite.ts"
 import * as SnapshotStoreSuite from "../../src/testing/SnapshotStoreSuite.ts"
+import * as ReadSide from "../../src/testing/suites/ReadSide.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
 import * as ViewStoreSuite from "../../src/testing/ViewStoreSuite.ts"
+import { ViewStore } from "../../src/ViewStore.ts"
 
 EventStoreSuite.suite("memory", Memory.layer)
 SnapshotStoreSuite.suite("memory", Memory.layer)
@@ -80,5 +84,71 @@ describe("a log in memory", () => {
       yield* store.append([[Sample.write(Sample.stream(), 0)], [Sample.write(Sample.stream(), 3, Sample.events(1))]])
       yield* store.readStream(Sample.stream())
       strictEqual(log.branches.size, 0)
+    }))
+})
+
+/** The stores of a Layer of its own, with a view and a checkpoint that nobody has moved. */
+const scene = Effect.gen(function*() {
+  const context = yield* Layer.build(Memory.layer)
+  const [checkpoints, views] = [Context.get(context, CheckpointStore), Context.get(context, ViewStore)]
+  const [view, id] = [ReadSide.view(), ReadSide.checkpoint()]
+  yield* views.prepare(view)
+  const ids = [
+    Context.get(context, EventStore).storeId,
+    checkpoints.storeId,
+    views.storeId,
+    Context.get(context, DeadLetters).storeId
+  ]
+  return {
+    checkpoints,
+    ids,
+    write: (key: string) => views.write(view, [ReadSide.put(key, {})]),
+    advance: <A, E, R>(work: Effect.Effect<A, E, R>) => checkpoints.advance(ReadSide.step(id, 0, 1n), work),
+    keys: Effect.provideService(ReadSide.keys(view), ViewStore, views)
+  }
+})
+
+describe("the readers' stores in memory", () => {
+  it.effect("are one database, and those of another Layer are another one", () =>
+    Effect.gen(function*() {
+      const [one, two] = [yield* scene, yield* scene]
+      deepStrictEqual([new Set(one.ids).size, new Set([...one.ids, ...two.ids]).size], [1, 2])
+    }))
+
+  it.effect("I11: a transaction of one Layer does not take the stores of another one into it", () =>
+    Effect.gen(function*() {
+      const [one, two] = [yield* scene, yield* scene]
+      yield* Effect.flip(one.advance(Effect.all([one.write("a"), two.write("a"), Effect.fail("no")])))
+      deepStrictEqual([yield* one.keys, yield* two.keys], [[], ["a"]])
+    }))
+
+  it.effect("I11: a fiber that outlives its transaction dies, and writes into nobody else's", () =>
+    Effect.gen(function*() {
+      const { advance, checkpoints, keys, write } = yield* scene
+      const [ended, late] = [yield* Latch.make(), yield* Deferred.make<Exit.Exit<unknown, unknown>>()]
+      const leaking = Effect.andThen(ended.await, write("late")).pipe(
+        Effect.exit,
+        Effect.flatMap((exit) => Deferred.succeed(late, exit)),
+        Effect.forkDetach({ startImmediately: true })
+      )
+      yield* advance(leaking)
+      strictEqual(Exit.hasDies(yield* checkpoints.transaction(Effect.andThen(ended.open, Deferred.await(late)))), true)
+      deepStrictEqual(yield* keys, [])
+    }))
+
+  it.effect("make whoever writes wait for a transaction, and nobody who reads", () =>
+    Effect.gen(function*() {
+      const { advance, keys, write } = yield* scene
+      const [begun, end] = [yield* Latch.make(), yield* Latch.make()]
+      const work = write("a").pipe(Effect.andThen(begun.open), Effect.andThen(end.await))
+      const worker = yield* Effect.forkChild(advance(work), { startImmediately: true })
+      yield* begun.await
+      const writer = yield* Effect.forkChild(write("b"), { startImmediately: true })
+      yield* TestClock.adjust("1 hour")
+      deepStrictEqual([yield* keys, writer.pollUnsafe()], [[], undefined])
+      yield* end.open
+      yield* Fiber.join(worker)
+      yield* Fiber.join(writer)
+      deepStrictEqual(yield* keys, ["a", "b"])
     }))
 })

@@ -6,6 +6,10 @@ import type { Mutant } from "./mutant.ts"
 const functions = "src/postgres/PostgresFunctions.ts"
 const suite = "test/postgres/Postgres.test.ts"
 const own = "test/postgres/PostgresEventStore.test.ts"
+const readers = "test/postgres/PostgresReaders.test.ts"
+const epoch = "test/postgres/PostgresEpoch.test.ts"
+const tenants = "test/postgres/PostgresTenants.test.ts"
+const transaction = "test/postgres/PostgresTransaction.test.ts"
 
 export const postgres: ReadonlyArray<Mutant> = [
   {
@@ -65,7 +69,7 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I7",
     bug: "PostgreSQL calls an append refused whose connection was lost",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  certain: isCertain(error),",
     replace: "  certain: isCertain(error) || true,",
     test: own,
@@ -94,7 +98,7 @@ export const postgres: ReadonlyArray<Mutant> = [
     bug: "a reader on PostgreSQL goes on behind the next event",
     file: "src/postgres/PostgresStatements.ts",
     find: "`${events} WHERE e.position > $1 ${end}`",
-    replace: "`${events} WHERE e.position > $1 + ($1 % 97 = 96)::int ${end}`",
+    replace: "`${events} WHERE e.position > $1 + ($1 > 0)::int ${end}`",
     test: "test/Campaigns.test.ts",
     title: "I9"
   },
@@ -111,8 +115,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I10",
     bug: "an append on PostgreSQL waits for a writer who hangs",
     file: functions,
-    find: "SET lock_timeout = '5s'",
-    replace: "SET lock_timeout = '500s'",
+    find: "SET lock_timeout = '5s'\n-- Plans",
+    replace: "SET lock_timeout = '500s'\n-- Plans",
     test: own,
     title: "I10:"
   },
@@ -128,10 +132,19 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I22",
     bug: "PostgreSQL's own words reach users",
-    file: "src/postgres/PostgresClient.ts",
+    file: "src/postgres/PostgresFailures.ts",
     find: "  const { code, isServer } = codeOf(reason.cause)\n",
     replace: "  const { code, isServer } = codeOf(reason.cause)\n  if (isServer) return String(reason.cause)\n",
     test: own,
+    title: "I22:"
+  },
+  {
+    guarantee: "I22",
+    bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
+    file: "src/postgres/PostgresClient.ts",
+    find: "if (!URL.canParse(textOf(options.url)))",
+    replace: "if (textOf(options.url) === \"\")",
+    test: "test/postgres/Tls.test.ts",
     title: "I22:"
   },
   {
@@ -142,5 +155,203 @@ export const postgres: ReadonlyArray<Mutant> = [
     replace: "                OVER () AS met",
     test: suite,
     title: "I23:"
+  },
+  {
+    guarantee: "I3",
+    bug: "PostgreSQL keeps a transaction whose append is in conflict",
+    file: functions,
+    find: "s WHERE s <> 'ok')",
+    replace: "s WHERE s = 'known')",
+    test: transaction,
+    title: "I3:"
+  },
+  {
+    guarantee: "I3",
+    bug: "an append of a transaction on PostgreSQL is decided before others are done",
+    file: functions,
+    find: "  PERFORM pg_advisory_xact_lock(${lockOf(schema)});\n  SELECT a.status",
+    replace: "  SELECT a.status",
+    test: transaction,
+    title: "I3:"
+  },
+  {
+    guarantee: "I5",
+    bug: "PostgreSQL keeps a transaction whose command was carried out before",
+    file: functions,
+    find: "s WHERE s <> 'ok')",
+    replace: "s WHERE s NOT IN ('ok', 'duplicate'))",
+    test: transaction,
+    title: "I5:"
+  },
+  {
+    guarantee: "I7",
+    bug: "PostgreSQL calls a transaction refused whose commit was lost",
+    file: "src/postgres/PostgresFailures.ts",
+    find: "boolean => operation === lost",
+    replace: "boolean => operation === lost && false",
+    test: transaction,
+    title: "I7:"
+  },
+  {
+    guarantee: "I10",
+    bug: "an append of a transaction on PostgreSQL takes the lock before the commit",
+    file: functions,
+    find: "IF current_query() !~*",
+    replace: "IF false AND current_query() !~*",
+    test: transaction,
+    title: "I10:"
+  },
+  {
+    guarantee: "I11",
+    bug: "a transaction on PostgreSQL that failed is kept",
+    file: "src/postgres/PostgresTransactions.ts",
+    find: "Effect.ignore(control(connection, \"ROLLBACK\"))",
+    replace: "Effect.ignore(control(connection, \"COMMIT\"))",
+    test: suite,
+    title: "I11:"
+  },
+  {
+    guarantee: "I11",
+    bug: "a connection of PostgreSQL that ends in a transaction is a defect",
+    file: "src/postgres/PostgresTransactions.ts",
+    find: "Effect.ignore(control(connection, \"ROLLBACK\"))",
+    replace: "Effect.orDie(control(connection, \"ROLLBACK\"))",
+    test: readers,
+    title: "I11:"
+  },
+  {
+    guarantee: "I11",
+    bug: "PostgreSQL says for sure that a commit which was lost was not carried out",
+    file: "src/postgres/PostgresTransactions.ts",
+    find: "isCertain(error) ? error : commitLost(error)",
+    replace: "isCertain(error) ? commitLost(error) : error",
+    test: readers,
+    title: "I11:"
+  },
+  {
+    guarantee: "I11",
+    bug: "a transaction on PostgreSQL in which a statement failed counts as kept",
+    file: "src/postgres/PostgresTransactions.ts",
+    find: ".command === \"ROLLBACK\"",
+    replace: ".command === \"NOTHING\"",
+    test: readers,
+    title: "I11:"
+  },
+  {
+    guarantee: "I11",
+    bug: "documents on PostgreSQL are written beside the transaction",
+    file: "src/postgres/PostgresClient.ts",
+    find: "change: joined(apart)",
+    replace: "change: apart",
+    test: suite,
+    title: "I11:"
+  },
+  {
+    guarantee: "I12",
+    bug: "a checkpoint on PostgreSQL moves whatever revision it has",
+    file: "src/postgres/PostgresReaderStatements.ts",
+    find: "AND c.revision = $6 AND",
+    replace: "AND $6::bigint > 0 AND",
+    test: suite,
+    title: "I12:"
+  },
+  {
+    guarantee: "I12",
+    bug: "a checkpoint on PostgreSQL moves although it is paused",
+    file: "src/postgres/PostgresReaderStatements.ts",
+    find: "AND c.paused IS NULL AND NOT c.removed",
+    replace: "AND NOT c.removed",
+    test: suite,
+    title: "I12:"
+  },
+  {
+    guarantee: "I12",
+    bug: "a second runner on PostgreSQL may begin where another one has",
+    file: "src/postgres/PostgresReaderStatements.ts",
+    find: "updated_at = excluded.updated_at WHERE c.removed",
+    replace: "updated_at = excluded.updated_at",
+    test: suite,
+    title: "I12:"
+  },
+  {
+    guarantee: "I12",
+    bug: "a checkpoint on PostgreSQL that was removed begins at revision 1 again",
+    file: "src/postgres/PostgresReaderStatements.ts",
+    find: "  revision = c.revision + 1, paused = NULL, removed = false",
+    replace: "  revision = 1, paused = NULL, removed = false",
+    test: suite,
+    title: "I12:"
+  },
+  {
+    guarantee: "I12",
+    bug: "who hangs in a transaction on PostgreSQL keeps a checkpoint",
+    file: "src/postgres/PostgresClient.ts",
+    find: "idle_in_transaction_session_timeout: \"5s\"",
+    replace: "idle_in_transaction_session_timeout: \"500s\"",
+    test: readers,
+    title: "I12:"
+  },
+  {
+    guarantee: "I20",
+    bug: "a dump that is restored into its own database goes unnoticed",
+    file: "src/postgres/PostgresEpoch.ts",
+    find: "\n      AND e.mark::xid = e.xmin",
+    replace: "",
+    test: epoch,
+    title: "I20:"
+  },
+  {
+    guarantee: "I20",
+    bug: "a copy of the database goes unnoticed",
+    file: "src/postgres/PostgresEpoch.ts",
+    find: "`e.database = ${database} AND ",
+    replace: "`",
+    test: epoch,
+    title: "I20:"
+  },
+  {
+    guarantee: "I20",
+    bug: "a server that was promoted or put back goes unnoticed",
+    file: "src/postgres/PostgresEpoch.ts",
+    find: " AND e.timeline IS NOT DISTINCT FROM \"${schema}\".timeline_v1()",
+    replace: "",
+    test: epoch,
+    title: "I20:"
+  },
+  {
+    guarantee: "I20",
+    bug: "each worker that notices begins an epoch of its own",
+    file: "src/postgres/PostgresEpoch.ts",
+    find: "      WHERE NOT (${isHere});",
+    replace: "      ;",
+    test: epoch,
+    title: "I20:"
+  },
+  {
+    guarantee: "I21",
+    bug: "a tenant's reader on PostgreSQL is restricted to nothing",
+    file: "src/postgres/PostgresTenants.ts",
+    find: "AS RESTRICTIVE TO",
+    replace: "TO",
+    test: tenants,
+    title: "I21:"
+  },
+  {
+    guarantee: "I21",
+    bug: "views that are prepared later are not guarded",
+    file: "src/postgres/PostgresViewRooms.ts",
+    find: "for (const text of [...missing, ...guards])",
+    replace: "for (const text of [...missing, ...guards.slice(-1)])",
+    test: tenants,
+    title: "I21:"
+  },
+  {
+    guarantee: "I21",
+    bug: "whoever owns the tables may be a tenant's reader",
+    file: "src/postgres/PostgresTenants.ts",
+    find: "if (!isGuarded) {",
+    replace: "if (bound === null) {",
+    test: tenants,
+    title: "I21:"
   }
 ]

@@ -268,7 +268,7 @@ export const stores: ReadonlyArray<Mutant> = [
   {
     guarantee: "I7",
     bug: "SQLite takes a failed fsync for a commit that never was",
-    file: "src/sqlite/SqliteClient.ts",
+    file: "src/sqlite/SqliteErrors.ts",
     find: "new Set([13, 778])",
     replace: "new Set([13, 778, 1034])",
     test: "test/sqlite/SqliteEventStore.test.ts",

@@ -4,7 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { randomInt } from "node:crypto"
 import { EventStore, type Status } from "../../src/EventStore.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
@@ -47,7 +48,12 @@ onPostgres(() => {
         const stores = yield* Effect.all(Array.from({ length: 10 }, () => open({ schema })), { concurrency: 10 })
         strictEqual(new Set(stores.map(({ events }) => events.storeId)).size, 1)
         const sql = yield* stranger
-        deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)}`, [{ migration_id: 1 }])
+        deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
+          { migration_id: 1 },
+          { migration_id: 2 },
+          { migration_id: 3 },
+          { migration_id: 4 }
+        ])
       }))
 
     it.live("is left alone by a worker that is told so, and by a check", () =>
@@ -57,7 +63,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 1,
+          newest: 4,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -71,10 +77,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (2, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (5, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 2`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 2")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 5`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 5")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
@@ -224,6 +230,24 @@ onPostgres(() => {
         strictEqual(yield* workers[0]!.events.audit(0n), BigInt(120 + 2 * (count("Committed") - 120)))
       }))
 
+    it.live("I23: to a stream whose names no index can hold is refused by itself", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const { events } = yield* open({ schema })
+        // Nothing that the server could make short.
+        const wild = () =>
+          Array.from({ length: 255 }, () => String.fromCodePoint(0x10000 + randomInt(0xf0000)))
+            .join("")
+        const [name, tenant] = [wild(), wild()]
+        const statuses = yield* events.append([
+          oneEvent(0, { tenant, category: name, id: wild() }),
+          oneEvent(0, { tenant, category: name, id: "a".repeat(255) }),
+          oneEvent(0)
+        ])
+        deepStrictEqual(statuses.map(({ _tag }) => _tag), ["Refused", "Committed", "Committed"])
+        assert.include(statuses[0]!._tag === "Refused" && statuses[0]!.reason.message, "at most 2600 are allowed")
+      }))
+
     it.live("recordedAt never goes back, though the server's clock does", () =>
       Effect.gen(function*() {
         const schema = yield* freshSchema
@@ -239,6 +263,33 @@ onPostgres(() => {
         assert.isAtLeast(times[2]! - times[1]!, 3_000_000)
       }))
   })
+
+  it.live("recordedAt never goes back, though the clocks of two workers are an hour apart: it is the server's", () =>
+    Effect.gen(function*() {
+      const schema = yield* freshSchema
+      const clock = yield* Clock.Clock
+      const workers = yield* Effect.forEach(
+        [-3_600_000, 3_600_000],
+        (apart) =>
+          Effect.map(open({ schema }), ({ events }) => {
+            const shifted: Clock.Clock = Object.assign(Object.create(clock), {
+              currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + apart,
+              currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + apart)
+            })
+            const append = Effect.suspend(() => events.append([oneEvent(0)]))
+            return { append: Effect.provideService(append, Clock.Clock, shifted), events }
+          })
+      )
+      const before = yield* Clock.currentTimeMillis
+      for (let round = 0; round < 10; round++) {
+        yield* Effect.all(workers.map(({ append }) => append), { concurrency: 2 })
+      }
+      const { events } = yield* workers[0]!.events.readAll({ after: 0n })
+      const times = events.map(({ recordedAtMillis }) => recordedAtMillis)
+      strictEqual(times.length, 20)
+      deepStrictEqual(times, times.toSorted((a, b) => a - b))
+      assert.isAtMost(Math.max(...times) - Math.min(before, ...times), 60_000)
+    }))
 
   describe("a reader", () => {
     it.live("is not told a time that a writer under way may still be recorded before", () =>

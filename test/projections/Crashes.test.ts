@@ -9,10 +9,14 @@ import { memory } from "./memory.ts"
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1)
 
 describe("projections", () => {
-  it.effect("I11: views equal the offline fold, wherever between two statements the process died", () =>
-    Effect.gen(function*() {
-      assert.isAbove(yield* betweenStatements(memory, seeds), 20 * 40)
-    }), 120_000)
+  it.effect(
+    "I11: views equal the offline fold, wherever between two statements the process died",
+    () =>
+      Effect.gen(function*() {
+        assert.isAbove(yield* betweenStatements(memory, seeds), 20 * 40)
+      }),
+    120_000
+  )
 
   it.effect("I11, I12: two runners that both believe to be the only one do everything once, on one chain", () =>
     Effect.gen(function*() {

@@ -18,20 +18,25 @@ describe("an event that cannot be worked off", () => {
   it.effect("I14, I11: parks its stream where that is wanted; taken back, nothing is lost and nothing doubled", () =>
     Effect.forEach(seeds, (seed) => quarantines(memory, seed, undefined), { discard: true }))
 
-  it.effect("I11: a stream is taken back once, wherever between two statements the process died", () =>
-    Effect.gen(function*() {
-      for (const seed of seeds.slice(0, 3)) {
-        const points = yield* quarantines(memory, seed, undefined)
-        assert.isAbove(points, 14)
-        for (let nth = 1; nth <= points; nth++) {
-          for (const side of ["before", "after"] as const) yield* quarantines(memory, seed, { nth, side })
+  it.effect(
+    "I11: a stream is taken back once, wherever between two statements the process died",
+    () =>
+      Effect.gen(function*() {
+        for (const seed of seeds.slice(0, 3)) {
+          const points = yield* quarantines(memory, seed, undefined)
+          assert.isAbove(points, 14)
+          for (let nth = 1; nth <= points; nth++) {
+            for (const side of ["before", "after"] as const) yield* quarantines(memory, seed, { nth, side })
+          }
         }
-      }
-    }), 120_000)
+      }),
+    120_000
+  )
 
   it.effect("I14: is told apart from a handler's failure if it does not decode", () => undecodable(memory))
 
-  it.effect("I14: waits for the build that knows it if its schema is newer, and the lease is let go", () => tooNew(memory))
+  it.effect("I14: waits for the build that knows it if its schema is newer, and the lease is let go", () =>
+    tooNew(memory))
 
   it.effect("I14: is found among its neighbours if what it leads to cannot be kept", () =>
     Effect.forEach([1, 2, 7, 10, 11, 19, 20], (place) => unfit(memory, place), { discard: true }))

@@ -6,8 +6,8 @@ import { assert } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import type { Stored } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
-import { type ProjectionStatus, Projections } from "../../src/Projections.ts"
 import type { Settings } from "../../src/ProjectionHost.ts"
+import { Projections, type ProjectionStatus } from "../../src/Projections.ts"
 import { AccountEvent } from "../fixtures/Account.ts"
 import { newEvent } from "../fixtures/Runtimes.ts"
 import { assertEqual } from "./crashes.ts"
@@ -42,8 +42,7 @@ const fragile = (options: Settings) => {
 
 const operations = ({ context }: Process<never>) => Context.get(context, Projections)
 
-const statusOf = (process: Process<never>) =>
-  Effect.map(operations(process).status("traces"), ([status]) => status!)
+const statusOf = (process: Process<never>) => Effect.map(operations(process).status("traces"), ([status]) => status!)
 
 /** Ends when a projection fares as is said. */
 export const when = Effect.fnUntraced(function*(
@@ -63,56 +62,65 @@ const unlucky = (events: ReadonlyArray<Stored>) =>
 
 /** Paused at the first event that fails; mended and tried again, it goes on as if nothing had been. */
 export const pauses = (stores: Stores, seed: number) =>
-  scenario(stores, Effect.gen(function*() {
-    const { layer, mended } = fragile({})
-    yield* grow(randomOf(seed), 30)
-    yield* append("a-1", newEvent({ data: { cents: 13, note: "n1" } }))
-    yield* append("a-2", newEvent({ data: { cents: 5 } }))
-    const process = yield* start(layer, { lease: stores.lease })
-    const status = yield* when(process, ({ state }) => state === "paused")
-    const [first] = unlucky(yield* allEvents)
-    assert.strictEqual(status.position, first!.position - 1n)
-    assert.strictEqual(status.letters, 1)
-    assert.match(status.why ?? "", /13 brings bad luck/)
-    const [letter] = yield* operations(process).deadLetters("traces")
-    assert.deepInclude(letter, { position: first!.position, type: first!.type, reason: "HandlerFailed", attempts: 3 })
-    assert.strictEqual(letter!.error, "13 brings bad luck")
-    // What came before is there, and nothing of what came after.
-    const before = (yield* allEvents).filter(({ position }) => position < first!.position)
-    assert.deepStrictEqual(
-      new Map([...yield* documentsOf("traces", 1)].toSorted()),
-      new Map([...offline(before)].toSorted())
-    )
-    mended.all = true
-    assert.deepStrictEqual(yield* operations(process).retry("traces", first!.position), { applied: 0, left: undefined })
-    yield* caughtUp(process, Traces)
-    yield* assertEqual("traces", 1, `seed ${seed}`)
-    assert.strictEqual((yield* statusOf(process)).letters, 0)
-  }))
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({})
+      yield* grow(randomOf(seed), 30)
+      yield* append("a-1", newEvent({ data: { cents: 13, note: "n1" } }))
+      yield* append("a-2", newEvent({ data: { cents: 5 } }))
+      const process = yield* start(layer, { lease: stores.lease })
+      const status = yield* when(process, ({ state }) => state === "paused")
+      const [first] = unlucky(yield* allEvents)
+      assert.strictEqual(status.position, first!.position - 1n)
+      assert.strictEqual(status.letters, 1)
+      assert.match(status.why ?? "", /13 brings bad luck/)
+      const [letter] = yield* operations(process).deadLetters("traces")
+      assert.deepInclude(letter, { position: first!.position, type: first!.type, reason: "HandlerFailed", attempts: 3 })
+      assert.strictEqual(letter!.error, "13 brings bad luck")
+      // What came before is there, and nothing of what came after.
+      const before = (yield* allEvents).filter(({ position }) => position < first!.position)
+      assert.deepStrictEqual(
+        new Map([...yield* documentsOf("traces", 1)].toSorted()),
+        new Map([...offline(before)].toSorted())
+      )
+      mended.all = true
+      assert.deepStrictEqual(yield* operations(process).retry("traces", first!.position), {
+        applied: 0,
+        left: undefined
+      })
+      yield* caughtUp(process, Traces)
+      yield* assertEqual("traces", 1, `seed ${seed}`)
+      assert.strictEqual((yield* statusOf(process)).letters, 0)
+    })
+  )
 
 /** Each event that fails has its letter, and the others are all there; a skipped one may be had later. */
 export const skips = (stores: Stores, seed: number) =>
-  scenario(stores, Effect.gen(function*() {
-    const { layer, mended } = fragile({ onFailure: "skip", tries: 1 })
-    yield* grow(randomOf(seed), 30)
-    yield* append("lucky", newEvent({ data: { cents: 1 } }), newEvent({ data: { cents: 13 } }))
-    const process = yield* start(layer, { lease: stores.lease })
-    yield* caughtUp(process, Traces)
-    const events = yield* allEvents
-    const letters = yield* operations(process).deadLetters("traces")
-    assert.deepStrictEqual(letters.map(({ position }) => position), unlucky(events).map(({ position }) => position))
-    const others = events.filter((event) => !unlucky(events).includes(event))
-    assert.deepStrictEqual(
-      new Map([...yield* documentsOf("traces", 1)].toSorted()),
-      new Map([...offline(others)].toSorted())
-    )
-    mended.all = true
-    const last = letters.at(-1)!.position
-    assert.deepStrictEqual(yield* operations(process).retry("traces", last), { applied: 1, left: undefined })
-    const withLast = events.filter((event) => event.position === last || others.includes(event))
-    assert.deepStrictEqual((yield* documentsOf("traces", 1)).get("lucky"), offline(withLast).get("lucky"))
-    assert.lengthOf(yield* operations(process).deadLetters("traces"), letters.length - 1)
-  }))
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({ onFailure: "skip", tries: 1 })
+      yield* grow(randomOf(seed), 30)
+      yield* append("lucky", newEvent({ data: { cents: 1 } }), newEvent({ data: { cents: 13 } }))
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      const events = yield* allEvents
+      const letters = yield* operations(process).deadLetters("traces")
+      assert.deepStrictEqual(letters.map(({ position }) => position), unlucky(events).map(({ position }) => position))
+      const others = events.filter((event) => !unlucky(events).includes(event))
+      assert.deepStrictEqual(
+        new Map([...yield* documentsOf("traces", 1)].toSorted()),
+        new Map([...offline(others)].toSorted())
+      )
+      mended.all = true
+      const last = letters.at(-1)!.position
+      assert.deepStrictEqual(yield* operations(process).retry("traces", last), { applied: 1, left: undefined })
+      const withLast = events.filter((event) => event.position === last || others.includes(event))
+      assert.deepStrictEqual((yield* documentsOf("traces", 1)).get("lucky"), offline(withLast).get("lucky"))
+      assert.lengthOf(yield* operations(process).deadLetters("traces"), letters.length - 1)
+    })
+  )
 
 /** Each account has a document of its own. */
 const alone = { shared: false }
@@ -123,51 +131,59 @@ const alone = { shared: false }
  * when it fails once more on the way.
  */
 export const quarantines = (stores: Stores, seed: number, dies: Point | undefined) =>
-  scenario(stores, Effect.gen(function*() {
-    const random = randomOf(seed)
-    const { layer, mended } = fragile({ onFailure: "quarantine", tries: 1 })
-    yield* grow(random, 20, alone)
-    yield* append("a-1", newEvent({ data: { cents: 13 } }))
-    yield* append("a-1", newEvent({ data: { cents: 3, note: "n2" } }), newEvent({ data: { cents: 13 } }))
-    yield* grow(random, 20, alone)
-    const first = yield* start(layer, { lease: stores.lease })
-    yield* caughtUp(first, Traces)
-    const events = yield* allEvents
-    const parked = yield* operations(first).parked("traces")
-    assert.isAbove(parked.length, 0)
-    const passedOver = ({ id, category, position }: Stored) =>
-      parked.some(({ fromPosition, stream }) => stream.id === id && stream.category === category && position >= fromPosition)
-    assert.deepStrictEqual(
-      new Map([...yield* documentsOf("traces", 1)].toSorted()),
-      new Map([...offline(events.filter((event) => !passedOver(event)))].toSorted()),
-      "the others have gone on, and nothing of the parked ones was done"
-    )
-    yield* first.kill
-    mended.all = true
-    const second = yield* start(layer, { lease: stores.lease, dies })
-    const takeBack = Effect.gen(function*() {
-      yield* caughtUp(second, Traces)
-      yield* grow(random, 5, alone)
-      for (const { fromPosition } of yield* operations(second).parked("traces")) {
-        yield* operations(second).retry("traces", fromPosition)
-        yield* grow(random, 3, alone)
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const random = randomOf(seed)
+      const { layer, mended } = fragile({ onFailure: "quarantine", tries: 1 })
+      yield* grow(random, 20, alone)
+      yield* append("a-1", newEvent({ data: { cents: 13 } }))
+      yield* append("a-1", newEvent({ data: { cents: 3, note: "n2" } }), newEvent({ data: { cents: 13 } }))
+      yield* grow(random, 20, alone)
+      const first = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(first, Traces)
+      const events = yield* allEvents
+      const parked = yield* operations(first).parked("traces")
+      assert.isAbove(parked.length, 0)
+      const passedOver = ({ id, category, position }: Stored) =>
+        parked.some(({ fromPosition, stream }) =>
+          stream.id === id && stream.category === category && position >= fromPosition
+        )
+      assert.deepStrictEqual(
+        new Map([...yield* documentsOf("traces", 1)].toSorted()),
+        new Map([...offline(events.filter((event) => !passedOver(event)))].toSorted()),
+        "the others have gone on, and nothing of the parked ones was done"
+      )
+      yield* first.kill
+      mended.all = true
+      const second = yield* start(layer, { lease: stores.lease, dies })
+      const takeBack = Effect.gen(function*() {
+        yield* caughtUp(second, Traces)
+        yield* grow(random, 5, alone)
+        for (const { fromPosition } of yield* operations(second).parked("traces")) {
+          yield* operations(second).retry("traces", fromPosition)
+          yield* grow(random, 3, alone)
+        }
+        yield* caughtUp(second, Traces)
+      })
+      yield* Effect.raceFirst(
+        second.died,
+        Effect.catch(takeBack, () => dies === undefined ? Effect.die("failed") : second.died)
+      )
+      const points = second.points()
+      yield* second.kill
+      const third = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(third, Traces)
+      for (const { fromPosition } of yield* operations(third).parked("traces")) {
+        assert.deepInclude(yield* operations(third).retry("traces", fromPosition), { left: undefined })
       }
-      yield* caughtUp(second, Traces)
+      yield* caughtUp(third, Traces)
+      const status = yield* statusOf(third)
+      assert.deepStrictEqual([status.letters, status.parked], [0, 0])
+      yield* assertEqualButForOrder(`seed ${seed}, ${JSON.stringify(dies)}`)
+      return points
     })
-    yield* Effect.raceFirst(second.died, Effect.catch(takeBack, () => dies === undefined ? Effect.die("failed") : second.died))
-    const points = second.points()
-    yield* second.kill
-    const third = yield* start(layer, { lease: stores.lease })
-    yield* caughtUp(third, Traces)
-    for (const { fromPosition } of yield* operations(third).parked("traces")) {
-      assert.deepInclude(yield* operations(third).retry("traces", fromPosition), { left: undefined })
-    }
-    yield* caughtUp(third, Traces)
-    const status = yield* statusOf(third)
-    assert.deepStrictEqual([status.letters, status.parked], [0, 0])
-    yield* assertEqualButForOrder(`seed ${seed}, ${JSON.stringify(dies)}`)
-    return points
-  }))
+  )
 
 /**
  * Documents of one stream are what they would be had nothing failed. Those that several streams share have had all
@@ -186,77 +202,98 @@ const assertEqualButForOrder = Effect.fnUntraced(function*(what: string) {
 
 /** An event that is no event of its type: told apart from a handler's failure. */
 export const undecodable = (stores: Stores) =>
-  scenario(stores, Effect.gen(function*() {
-    yield* append("a-1", newEvent({ data: { cents: 5 } }), newEvent({ data: { cents: "many" } }))
-    const process = yield* start(fragile({ tries: 2 }).layer, { lease: stores.lease })
-    yield* when(process, ({ state }) => state === "paused")
-    const [letter] = yield* operations(process).deadLetters("traces")
-    assert.deepInclude(letter, { position: 2n, reason: "Undecodable", attempts: 2 })
-    // Given up for good, it is gone with its letter.
-    yield* operations(process).discard("traces", 2n)
-    yield* append("a-1", newEvent({ data: { cents: 6 } }))
-    yield* caughtUp(process, Traces)
-    assert.deepInclude((yield* documentsOf("traces", 1)).get("a-1") as object, { events: 2 })
-    assert.lengthOf(yield* operations(process).deadLetters("traces"), 0)
-  }))
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      yield* append("a-1", newEvent({ data: { cents: 5 } }), newEvent({ data: { cents: "many" } }))
+      const process = yield* start(fragile({ tries: 2 }).layer, { lease: stores.lease })
+      yield* when(process, ({ state }) => state === "paused")
+      const [letter] = yield* operations(process).deadLetters("traces")
+      assert.deepInclude(letter, { position: 2n, reason: "Undecodable", attempts: 2 })
+      // Given up for good, it is gone with its letter.
+      yield* operations(process).discard("traces", 2n)
+      yield* append("a-1", newEvent({ data: { cents: 6 } }))
+      yield* caughtUp(process, Traces)
+      assert.deepInclude((yield* documentsOf("traces", 1)).get("a-1") as object, { events: 2 })
+      assert.lengthOf(yield* operations(process).deadLetters("traces"), 0)
+    })
+  )
 
 /** An event of a newer build: nobody pauses for it, and nothing is passed over. */
 export const tooNew = (stores: Stores) =>
-  scenario(stores, Effect.gen(function*() {
-    yield* append("a-1", newEvent({ data: { cents: 5 } }), newEvent({ data: { cents: 6 }, schemaVersion: 2 }))
-    const process = yield* start(fragile({ onFailure: "skip" }).layer, { lease: stores.lease })
-    const status = yield* when(process, ({ state }) => state === "stopped")
-    assert.match(status.why ?? "", /waits for a newer build at position 2/)
-    assert.deepStrictEqual([status.position, status.letters], [1n, 0])
-    // It has let others have the lease.
-    yield* when(process, () => true)
-    const { leases } = process.faults.inner
-    while ((yield* leases.list).length > 0) yield* Effect.sleep("10 millis")
-  }))
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      yield* append("a-1", newEvent({ data: { cents: 5 } }), newEvent({ data: { cents: 6 }, schemaVersion: 2 }))
+      const process = yield* start(fragile({ onFailure: "skip" }).layer, { lease: stores.lease })
+      const status = yield* when(process, ({ state }) => state === "stopped")
+      assert.match(status.why ?? "", /waits for a newer build at position 2/)
+      assert.deepStrictEqual([status.position, status.letters], [1n, 0])
+      // It has let others have the lease.
+      yield* when(process, () => true)
+      const { leases } = process.faults.inner
+      while ((yield* leases.list).length > 0) yield* Effect.sleep("10 millis")
+    })
+  )
 
 /** An event that leads to what cannot be kept is found among those that were applied with it. */
 export const unfit = (stores: Stores, place: number) =>
-  scenario(stores, Effect.gen(function*() {
-    for (let at = 1; at <= 20; at++) {
-      yield* append(`a-${at % 3}`, newEvent({ data: { cents: at === place ? 17 : 1 } }))
-    }
-    const layer = Traces.toLayer((on) => [
-      on(AccountEvent, {
-        MoneyDeposited: (before, { cents }, { id }) => ({
-          events: cents === 17 ? 0.5 : (before?.events ?? 0) + 1,
-          trace: 0,
-          last: id
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      for (let at = 1; at <= 20; at++) {
+        yield* append(`a-${at % 3}`, newEvent({ data: { cents: at === place ? 17 : 1 } }))
+      }
+      const layer = Traces.toLayer((on) => [
+        on(AccountEvent, {
+          MoneyDeposited: (before, { cents }, { id }) => ({
+            events: cents === 17 ? 0.5 : (before?.events ?? 0) + 1,
+            trace: 0,
+            last: id
+          })
         })
-      })
-    ], { ...settings, pageEvents: 20, tries: 1, onFailure: "skip" })
-    const process = yield* start(layer, { lease: stores.lease })
-    yield* caughtUp(process, Traces)
-    const letters = yield* operations(process).deadLetters("traces")
-    assert.deepStrictEqual(letters.map(({ position }) => position), [BigInt(place)])
-    const counts = [...(yield* documentsOf("traces", 1)).values()].map((document) => (document as { events: number }).events)
-    assert.strictEqual(counts.reduce((sum, count) => sum + count, 0), 19)
-  }))
+      ], { ...settings, pageEvents: 20, tries: 1, onFailure: "skip" })
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      const letters = yield* operations(process).deadLetters("traces")
+      assert.deepStrictEqual(letters.map(({ position }) => position), [BigInt(place)])
+      const counts = [...(yield* documentsOf("traces", 1)).values()].map((document) =>
+        (document as { events: number }).events
+      )
+      assert.strictEqual(
+        counts.reduce((sum, count) => sum + count, 0),
+        19
+      )
+    })
+  )
 
 /** One of many streams is poison: the others do not wait for it. */
 export const amongMany = (stores: Stores, streams: number) =>
-  scenario(stores, Effect.gen(function*() {
-    const { layer, mended } = fragile({ onFailure: "quarantine", tries: 1, pageEvents: 1_000 })
-    const store = yield* EventStore
-    for (let from = 0; from < streams; from += 500) {
-      yield* store.append(Array.from({ length: Math.min(500, streams - from) }, (_, index) => [{
-        stream: { tenant: "default", category: "Account", id: `s-${from + index}` },
-        expected: "noStream" as const,
-        events: [newEvent({ data: { cents: from + index === 777 ? 13 : 1 } }), newEvent({ data: { cents: 2 } })],
-        receipts: []
-      }] as const))
-    }
-    const process = yield* start(layer, { lease: stores.lease })
-    yield* caughtUp(process, Traces)
-    assert.strictEqual((yield* documentsOf("traces", 1)).size, streams - 1)
-    const status = yield* statusOf(process)
-    assert.deepStrictEqual([status.letters, status.parked, status.lagEvents], [1, 1, 0n])
-    mended.all = true
-    const [letter] = yield* operations(process).deadLetters("traces")
-    assert.deepStrictEqual(yield* operations(process).retry("traces", letter!.position), { applied: 2, left: undefined })
-    yield* assertEqual("traces", 1, "after the fix")
-  }))
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({ onFailure: "quarantine", tries: 1, pageEvents: 1_000 })
+      const store = yield* EventStore
+      for (let from = 0; from < streams; from += 500) {
+        yield* store.append(Array.from({ length: Math.min(500, streams - from) }, (_, index) =>
+          [{
+            stream: { tenant: "default", category: "Account", id: `s-${from + index}` },
+            expected: "noStream" as const,
+            events: [newEvent({ data: { cents: from + index === 777 ? 13 : 1 } }), newEvent({ data: { cents: 2 } })],
+            receipts: []
+          }] as const))
+      }
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      assert.strictEqual((yield* documentsOf("traces", 1)).size, streams - 1)
+      const status = yield* statusOf(process)
+      assert.deepStrictEqual([status.letters, status.parked, status.lagEvents], [1, 1, 0n])
+      mended.all = true
+      const [letter] = yield* operations(process).deadLetters("traces")
+      assert.deepStrictEqual(yield* operations(process).retry("traces", letter!.position), {
+        applied: 2,
+        left: undefined
+      })
+      yield* assertEqual("traces", 1, "after the fix")
+    })
+  )

@@ -6,13 +6,13 @@ import { assert } from "@effect/vitest"
 import { Context, type Duration, Effect, Exit, Layer, Metric, Scope } from "effect"
 import type { CheckpointId } from "../../src/CheckpointStore.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
-import { DeadLetters } from "../../src/DeadLetters.ts"
+import type { DeadLetters } from "../../src/DeadLetters.ts"
 import * as Event from "../../src/Event.ts"
 import { EventStore, StoreUnavailable } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
-import type { Projections } from "../../src/Projections.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
+import type { Projections } from "../../src/Projections.ts"
 import { type Fault, passes } from "../../src/testing/Faults.ts"
 import * as FaultyReadSide from "../../src/testing/FaultyReadSide.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
@@ -53,6 +53,10 @@ export interface Process<in R> {
   readonly trouble: (fault: Fault<StoreUnavailable> | undefined) => Effect.Effect<void>
   /** It is gone: nothing that it does from now on reaches a store, and nobody waits for it. */
   readonly kill: Effect.Effect<void>
+  /** It ends in good order. */
+  readonly stop: Effect.Effect<void>
+  /** What happens to its next call of an operation. */
+  readonly next: (operation: keyof FaultyReadSide.Failures, fault: Fault<StoreUnavailable>) => Effect.Effect<void>
   /** Ends when it has died by itself, at the point that was set. */
   readonly died: Effect.Effect<void>
   /** How many calls it has made. */
@@ -134,6 +138,8 @@ export const start = Effect.fnUntraced(function*<R, E>(
       isDead = true
       return Scope.close(scope, Exit.void)
     }),
+    stop: Scope.close(scope, Exit.void),
+    next: (operation, fault) => Context.get(context, FaultyReadSide.FaultyReadSide).next(operation, fault),
     died: Effect.callback((resume) => {
       if (isDead) return resume(Effect.void)
       deaths.push(() => resume(Effect.void))
@@ -150,8 +156,11 @@ const isBeat = (operation: string): boolean => operation.startsWith("leases.") |
 const recording = (checkpoints: CheckpointStore["Service"], steps: Array<Step>): CheckpointStore["Service"] => ({
   ...checkpoints,
   advance: (step, work) =>
-    Effect.tap(checkpoints.advance(step, work), ({ checkpoint }) =>
-      Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to })))
+    Effect.tap(
+      checkpoints.advance(step, work),
+      ({ checkpoint }) =>
+        Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to }))
+    )
 })
 
 /** Everybody gets every lease. */
@@ -185,7 +194,11 @@ export const grow = Effect.fnUntraced(function*(
     left -= count
     const category = shared && random.below(8) === 0 ? "Other" : "Account"
     const id = `a-${random.below(5)}`
-    yield* write(store, { tenant: Event.defaultTenant, category, id }, Array.from({ length: count }, () => eventOf(random)))
+    yield* write(
+      store,
+      { tenant: Event.defaultTenant, category, id },
+      Array.from({ length: count }, () => eventOf(random))
+    )
   }
 })
 
@@ -208,7 +221,10 @@ const eventOf = (random: Seeded): Event.New => {
   if (random.below(5) === 0) return newEvent({ type: "SomethingElse", data: {} })
   return random.below(3) === 0
     ? newEvent({ type: "MoneyWithdrawn", data: { cents } })
-    : newEvent({ type: "MoneyDeposited", data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents } })
+    : newEvent({
+      type: "MoneyDeposited",
+      data: random.below(3) === 0 ? { cents, note: `n${random.below(3)}` } : { cents }
+    })
 }
 
 /** All events of the log. */
@@ -249,7 +265,10 @@ export const assertOneChain = (name: string, processes: ReadonlyArray<Pick<Proce
       const before = inOrder[index - 1]
       if (before === undefined) return
       // A step whose reply was lost was made by nobody whom we could ask; it may be missing here, never doubled.
-      assert.isTrue(before.revision < step.revision && before.revision <= step.from, `${name}: two steps at once in ${id}`)
+      assert.isTrue(
+        before.revision < step.revision && before.revision <= step.from,
+        `${name}: two steps at once in ${id}`
+      )
       assert.isTrue(before.to <= step.to, `${name}: a step backwards in ${id}`)
     })
   }

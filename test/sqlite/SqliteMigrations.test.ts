@@ -40,6 +40,24 @@ describe("the tables of the stores", () => {
       assert.match(error.message, /schema 99, this build knows 3; deploy the newer build/)
     }))
 
+  it.effect("that are missing are made in a file of an older build, which keeps its log and its id", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const before = yield* Effect.scoped(Effect.gen(function*() {
+        const { events, sql } = yield* open({ filename })
+        yield* Effect.provideService(Sample.filled(3), EventStore, events)
+        // As the first build has left it.
+        for (const name of ["checkpoints", "dead_letters", "parked", "leases", "live_views"]) {
+          yield* sql.unsafe(`DROP TABLE varve_${name}`)
+        }
+        yield* sql`DELETE FROM varve_migrations WHERE migration_id > 1`
+        return { storeId: events.storeId, log: yield* events.readAll({ after: 0n }) }
+      }))
+      const { checkpoints, events, leases, letters } = yield* open({ filename })
+      deepStrictEqual({ storeId: events.storeId, log: yield* events.readAll({ after: 0n }) }, before)
+      deepStrictEqual([yield* checkpoints.list(), yield* letters.list({}), yield* leases.list], [[], [], []])
+    }))
+
   it.effect("are not made beside those of another program that has the same names", () =>
     Effect.gen(function*() {
       const filename = yield* freshFile
@@ -52,6 +70,17 @@ describe("the tables of the stores", () => {
           "program has made; name another file"
       )
       deepStrictEqual(foreign.prepare("SELECT name FROM sqlite_schema").all().map(({ name }) => name), ["varve_events"])
+    }))
+
+  it.effect("of readers are not made beside those of another program either", () =>
+    Effect.gen(function*() {
+      for (const name of ["varve_checkpoints", "varve_leases"]) {
+        const filename = yield* freshFile
+        const foreign = yield* stranger(filename)
+        foreign.exec(`CREATE TABLE ${name} (id INTEGER)`)
+        const error = yield* Effect.flip(Effect.scoped(open({ filename })))
+        assert.match(error.message, new RegExp(`the file has a table ${name} that another program has made`))
+      }
     }))
 
   it.effect("that cannot be made say why", () =>

@@ -9,7 +9,7 @@ import type { DatabaseSync } from "node:sqlite"
 import * as Views from "../../src/internal/documents.ts"
 import * as SqliteReaderStatements from "../../src/sqlite/SqliteReaderStatements.ts"
 import * as SqliteViewStatements from "../../src/sqlite/SqliteViewStatements.ts"
-import type { ViewDefinition, ViewQuery } from "../../src/ViewStore.ts"
+import type { ViewDefinition, ViewQuery, ViewStore } from "../../src/ViewStore.ts"
 import { freshFile, open, stranger } from "./file.ts"
 import { type Plan, planned } from "./plans.ts"
 
@@ -188,5 +188,60 @@ describe("the statements of views", () => {
           `SEARCH ${table} USING COVERING INDEX ${table}.paid.boolean (tenant=? AND <expr>=?)`
         ])
       }
+    }))
+})
+
+describe("two connections to one file", () => {
+  const pair = Effect.gen(function*() {
+    const filename = yield* freshFile
+    const [one, two] = [yield* open({ filename }), yield* open({ filename })]
+    yield* one.views.prepare(view)
+    const document = (key: string) => ({ tenant: "t", key, document: `{"total":1}` })
+    const keysOf = (views: ViewStore["Service"], where?: ViewQuery["where"]) =>
+      Effect.map(views.list(view, { tenant: "t", where, limit: 9 }), (found) => found.map(({ key }) => key))
+    return { one, two, document, keysOf }
+  })
+
+  it.effect("see at once what the other one wrote, claimed and put", () =>
+    Effect.gen(function*() {
+      const { document, keysOf, one, two } = yield* pair
+      yield* two.views.prepare(view)
+      yield* one.views.write(view, [document("a")])
+      yield* two.views.write(view, [document("b")])
+      deepStrictEqual([yield* keysOf(one.views), yield* keysOf(two.views)], [["a", "b"], ["a", "b"]])
+      const held = yield* one.leases.claim({ name: "l", holder: "one", millis: 1_000 })
+      deepStrictEqual(yield* two.leases.claim({ name: "l", holder: "two", millis: 1_000 }), held)
+      const reader = { name: "r", version: 1 }
+      yield* one.letters.park({ reader, stream: { tenant: "t", category: "c", id: "s" }, fromPosition: 1n })
+      deepStrictEqual((yield* two.letters.parked(reader)).length, 1)
+    }))
+
+  it.effect("learn that a view was dropped or made anew, whatever they have prepared", () =>
+    Effect.gen(function*() {
+      const { document, keysOf, one, two } = yield* pair
+      const where = [{ field: "total", equals: 1 }]
+      yield* two.views.write(view, [document("a")])
+      deepStrictEqual(yield* keysOf(two.views, where), ["a"])
+      yield* one.views.drop(view)
+      for (const ask of [keysOf(two.views, where), two.views.write(view, [document("b")]), two.views.clear(view)]) {
+        const error = yield* Effect.flip(Effect.asVoid(ask))
+        assert.match(error.message, /version 3 of the view orders-by-day was never prepared here, or was dropped/)
+      }
+      yield* one.views.prepare({ ...view, indexes: [] })
+      yield* two.views.write(view, [document("c")])
+      deepStrictEqual([yield* keysOf(one.views, where), yield* keysOf(two.views, where)], [["c"], ["c"]])
+      yield* two.views.prepare(view)
+      deepStrictEqual(yield* keysOf(one.views, where), ["c"])
+    }))
+
+  it.effect("prepare a view without writing to the file where all of it is there", () =>
+    Effect.gen(function*() {
+      const filename = yield* freshFile
+      const { views } = yield* open({ filename })
+      yield* views.prepare(view)
+      const other = yield* stranger(filename)
+      other.exec("BEGIN IMMEDIATE")
+      yield* views.prepare(view)
+      yield* views.prepare({ ...view, indexes: view.indexes.slice(1) })
     }))
 })

@@ -137,7 +137,7 @@ describe("an engine that gives up", () => {
       deepStrictEqual(yield* seen, { at: 1n, keys: ["again"], notes: [] })
     }))
 
-  it.effect("at one of several documents keeps none of them, and what was before", () =>
+  it.effect("I11: at one of several documents keeps none of them, and what was before", () =>
     Effect.gen(function*() {
       for (const how of ["ABORT", "FAIL"]) {
         const { advance, seen, sql, table, write } = yield* spoilt

@@ -96,7 +96,7 @@ const together: Guarantees<Stores> = {
     }
   }),
 
-  "the work sees what it has done, and so does whoever comes after it": Effect.gen(function*() {
+  "I11: the work sees what it has done, and so does whoever comes after it": Effect.gen(function*() {
     const all = yield* scene
     const { value } = yield* advance(all.id, 0, Effect.andThen(changeAll(all, 1), look(all)))
     deepStrictEqual(value, seenAfter(1))
@@ -148,7 +148,7 @@ const together: Guarantees<Stores> = {
     deepStrictEqual(yield* look(all), seenAfter(1))
   }),
 
-  "nobody sees work before it is kept, and nobody ever if it is not": Effect.gen(function*() {
+  "I11: nobody sees work before it is kept, and nobody ever if it is not": Effect.gen(function*() {
     const all = yield* scene
     const [done, end] = [yield* Latch.make(), yield* Latch.make()]
     const work = changeAll(all, 1).pipe(
@@ -253,7 +253,7 @@ const stepInside = (view: ViewDefinition, id: CheckpointId, revision: number, ke
   advance(id, revision, ReadSide.write(view, ReadSide.put(key, {})))
 
 const nested: Guarantees<Stores> = {
-  "a transaction of several steps keeps all of them or none": Effect.gen(function*() {
+  "I11: a transaction of several steps keeps all of them or none": Effect.gen(function*() {
     const { list } = yield* CheckpointStore
     const { id, other, view } = yield* scene
     const both = Effect.andThen(stepInside(view, id, 0, "a"), stepInside(view, other, 0, "b"))
@@ -264,7 +264,7 @@ const nested: Guarantees<Stores> = {
     deepStrictEqual((yield* list(id.name)).map(({ revision }) => revision), [1, 1])
   }),
 
-  "a step inside that fails or was moved is undone by itself; what is around it goes on": Effect.gen(function*() {
+  "I11: a step inside that fails or was moved is undone by itself; what is around it goes on": Effect.gen(function*() {
     const { get } = yield* CheckpointStore
     const { id, other, view } = yield* scene
     const failing = advance(id, 0, Effect.andThen(ReadSide.write(view, ReadSide.put("failed", {})), Effect.fail("no")))
@@ -281,7 +281,7 @@ const nested: Guarantees<Stores> = {
     deepStrictEqual([(yield* get(id))?.revision, (yield* get(other))?.revision], [undefined, 1])
   }),
 
-  "what is inside falls with what is around it": Effect.gen(function*() {
+  "I11: what is inside falls with what is around it": Effect.gen(function*() {
     const { id, view } = yield* scene
     const { get, remove } = yield* CheckpointStore
     const inside = transaction(Effect.andThen(transaction(stepInside(view, id, 0, "a")), Effect.fail("no")))
@@ -293,7 +293,7 @@ const nested: Guarantees<Stores> = {
     strictEqual((yield* get(id))?.revision, 1)
   }),
 
-  "a view is emptied, and its version changed, with the checkpoint or not at all": Effect.gen(function*() {
+  "I11: a view is emptied, and its version changed, with the checkpoint or not at all": Effect.gen(function*() {
     const { view, id } = yield* scene
     const views = yield* ViewStore
     yield* advance(id, 0, ReadSide.write(view, ReadSide.put("a", {}), ReadSide.put("b", {}, "another")))
@@ -311,7 +311,7 @@ const nested: Guarantees<Stores> = {
     deepStrictEqual(yield* views.live(view.name), { version: 1, pinned: true })
   }),
 
-  "letters are removed, cleared and taken back with the checkpoint or not at all": Effect.gen(function*() {
+  "I11: letters are removed, cleared and taken back with the checkpoint or not at all": Effect.gen(function*() {
     const { id, reader, stream } = yield* scene
     const letters = yield* DeadLetters
     yield* letters.put(ReadSide.letter(reader, 1n))
