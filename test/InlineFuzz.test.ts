@@ -12,10 +12,12 @@ import { CheckpointStore } from "../src/CheckpointStore.ts"
 import { EventStore, type Status } from "../src/EventStore.ts"
 import { InlineViews } from "../src/InlineViews.ts"
 import * as Memory from "../src/memory/Memory.ts"
+import * as Postgres from "../src/postgres/Postgres.ts"
 import * as Sample from "../src/testing/suites/Sample.ts"
 import { ViewStore } from "../src/ViewStore.ts"
 import { type Dice, dice } from "./fuzz/dice.ts"
 import { type Deed, everything, type Inlines, make, views } from "./fuzz/inlines.ts"
+import { freshSchema, onPostgres, place, turnClock } from "./postgres/server.ts"
 import { layerFresh } from "./sqlite/file.ts"
 
 const deedCounts = (usual: number) => Number(process.env["VARVE_FUZZ_DEEDS"] ?? usual)
@@ -75,16 +77,16 @@ const kinds: Readonly<Record<string, number>> = {
   "view is filling": 100,
   "view is followed": 250,
   "catch answered inline": 300,
+  "catch answered held": 20,
   "enter answered inline": 40,
-  "enter answered filling": 60,
-  "enter answered held": 20,
+  "enter answered filling": 40,
   "leave answered": 40,
-  "fill answered": 120,
-  "fill failed StoreUnavailable": 60,
-  "fill failed CheckpointMoved": 20,
-  "write answered": 30,
-  "write failed StoreUnavailable": 50,
-  "clear failed StoreUnavailable": 8
+  "fill answered": 100,
+  "fill failed StoreUnavailable": 50,
+  "fill failed CheckpointMoved": 10,
+  "write answered": 15,
+  "write failed StoreUnavailable": 40,
+  "clear failed StoreUnavailable": 5
 }
 
 const compare = Effect.fnUntraced(function*<E, R>(opened: Effect.Effect<Other, E, R>, deedCount: number) {
@@ -133,4 +135,11 @@ const answersAlike = <E>(name: string, opened: Effect.Effect<Other, E, Scope.Sco
 
 const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setClock: () => Effect.void }))
 
+const postgres = Effect.gen(function*() {
+  const schema = yield* freshSchema
+  const stores = yield* build(Postgres.layer({ ...place, schema }))
+  return { stores, setClock: yield* turnClock(schema) } satisfies Other
+})
+
 answersAlike("SQLite", sqlite, deedCounts(5_000))
+onPostgres(() => answersAlike("PostgreSQL", postgres, deedCounts(2_000)))

@@ -19,8 +19,7 @@ export const knowsViews = (group: ReadonlyArray<Append>): boolean =>
 /** How things are, as the server said it last: views, and documents by their places. */
 interface Knowledge {
   readonly views: Map<string, Inline.Known>
-  /** Undefined as long as that is not known. */
-  readonly documents: ReadonlyMap<string, string | undefined> | undefined
+  readonly documents: ReadonlyMap<string, string | undefined>
 }
 
 /** What is to be written, and which views end before which append of it. */
@@ -168,7 +167,7 @@ const encodeViews = (
 interface Report {
   readonly done: boolean
   readonly views: ReadonlyArray<Inline.Known>
-  readonly actual: ReadonlyArray<string | null> | null
+  readonly actual: ReadonlyArray<string | null>
 }
 
 const reportOf = (row: Row): Report => {
@@ -195,7 +194,7 @@ const knowledgeOf = ({ actual, views }: Report, { byView }: Documents): Knowledg
   const places = [...byView.values()].flatMap(({ byPlace }) => [...byPlace.keys()])
   return {
     views: new Map(views.map((view) => [Inline.nameOf(view), view])),
-    documents: actual === null ? undefined : new Map(places.map((place, index) => [place, actual[index] ?? undefined]))
+    documents: new Map(places.map((place, index) => [place, actual[index] ?? undefined]))
   }
 }
 
@@ -215,7 +214,7 @@ const choose = (
   let before = 0
   for (const [index, append] of group.entries()) {
     const status = obstacles[index] ?? Inline.changed(append, views) ??
-      (documents && Inline.conflict(append, (view, tenant, key) => made.get(placeOf(view, tenant, key))))
+      Inline.conflict(append, (view, tenant, key) => made.get(placeOf(view, tenant, key)))
     if (status !== undefined) {
       statuses.set(append, status)
       continue

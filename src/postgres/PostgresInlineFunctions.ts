@@ -60,7 +60,7 @@ export const appendArguments = [...Log.appendArguments, ...argumentTypes.map(([n
  * things are, so that the caller finds out which of the appends can be written, and sends those.
  *
  * `done`: it was written. If not, `status` and the rest are those of `append_v1`, `known_…` the views that are inline or
- * filling and that a write lists or an event may belong to, and `actual` the documents; null where views are otherwise.
+ * filling and that a write lists or an event may belong to, and `actual` the documents.
  */
 export const append = (schema: string): string =>
   `CREATE FUNCTION "${schema}".append_v2(
@@ -105,18 +105,19 @@ ${Log.look(schema)}
       AND NOT EXISTS (SELECT FROM unnest(en_name, en_version) x(name, version)
         WHERE x.name = v.name AND x.version = v.version));
 
-  IF done THEN
-    actual := '{}';
-    FOR i IN 1..cardinality(vw_table) LOOP
+  actual := '{}';
+  FOR i IN 1..cardinality(vw_table) LOOP
+    part := array_fill(NULL::text, ARRAY[vw_through[i] - first + 1]);
+    IF to_regclass(format('%I.%I', '${schema}', vw_table[i])) IS NOT NULL THEN
       EXECUTE format('SELECT array_agg(d.document::text ORDER BY k.n)
         FROM unnest($1, $2) WITH ORDINALITY k(tenant, key, n)
         LEFT JOIN %I.%I d ON d.tenant = k.tenant AND d.key = k.key', '${schema}', vw_table[i])
         INTO part USING dc_tenant[first:vw_through[i]], dc_key[first:vw_through[i]];
-      actual := actual || part;
-      first := vw_through[i] + 1;
-    END LOOP;
-    done := actual = dc_expected;
-  END IF;
+    END IF;
+    actual := actual || part;
+    first := vw_through[i] + 1;
+  END LOOP;
+  done := done AND actual = dc_expected;
 
   IF NOT all_ok THEN
 ${Log.decide(schema)}

@@ -198,21 +198,21 @@ export const handsOver = (stores: Stores, seed: number, before: number) =>
   )
 
 /** Somebody who does not know the views appends now and then, while they are inline and while they are filled. */
-export const amongStrangers = (stores: Stores, seed: number) =>
+export const amongStrangers = (stores: Stores, seed: number, times = 5) =>
   scenario(
     stores,
     Effect.gen(function*() {
       const random = randomOf(seed)
       const [one, other] = [yield* start(), yield* start()]
       const strange = Effect.gen(function*() {
-        for (let times = 5; times > 0; times--) {
+        for (let left = times; left > 0; left--) {
           yield* Effect.sleep(500 + random.below(4_000))
           yield* stranger(random, 1 + random.below(5))
         }
       })
       const steady = (process: Process) =>
         Effect.forEach(
-          Array.from({ length: 12 }),
+          Array.from({ length: 2 * times }),
           () => Effect.andThen(clients(process, random, 3, 3), Effect.sleep(random.below(2_000))),
           { discard: true }
         )
