@@ -72,11 +72,17 @@ const start = Effect.fnUntraced(function*({ rate, seed, store, url }: Input) {
 
 /** Whoever asks the view after the worker has gone would rather not find it a moment behind. */
 const viewsCaughtUp = Effect.gen(function*() {
-  // What has begun is written within a moment; what the view reads after that is all there is.
-  yield* Effect.sleep("100 millis")
-  const head = yield* (yield* EventStore).head
-  yield* (yield* ProjectionHost).await(OrderSummaries.definition, head, { deadline: "2 seconds" })
-}).pipe(Effect.ignore)
+  const host = yield* ProjectionHost
+  const { head } = yield* EventStore
+  // What has begun is still being written: the end is where nothing more comes for a moment.
+  for (let before: bigint | undefined;;) {
+    const now = yield* head
+    if (now === before) return
+    yield* host.await(OrderSummaries.definition, now, { deadline: "2 seconds" })
+    yield* Effect.sleep("100 millis")
+    before = now
+  }
+}).pipe(Effect.timeout("3 seconds"), Effect.ignore)
 
 /** Commands a second since it was last asked, aggregates in memory, the log's end, views, and how long commands take. */
 const describe = (tally: Traffic.Tally, startedAtMillis: number) => {

@@ -48,10 +48,10 @@ const rooms: ReadonlyArray<Room> = [
       "InlineViews",
       "Lease",
       "DeadLetters",
-      "AggregateHost",
       "ProjectionHost",
       "InlineHost",
-      "Projections"
+      "Projections",
+      "AggregateHost"
     ],
     packages: ["effect"]
   },
@@ -64,6 +64,7 @@ const rooms: ReadonlyArray<Room> = [
       "Aggregate",
       "internal/viewDocuments",
       "internal/viewReads",
+      "internal/declaration",
       "Projection"
     ],
     packages: ["effect"]
@@ -116,6 +117,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/drain",
       "internal/seal",
       "internal/execute",
+      "internal/consistent",
       "internal/reads",
       "AggregateRuntime",
       "Repository",

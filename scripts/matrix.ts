@@ -15,12 +15,24 @@ import * as Postgres from "./postgres.ts"
 import { root } from "./sources.ts"
 
 /** Suites that know no other server than the one that they are given. */
-const suites = [["test/postgres/Postgres.test.ts"], ["test/StoreFuzz.test.ts", "-t", "PostgreSQL"]]
+const suites = [["test/postgres/Postgres.test.ts"], [
+  "test/StoreFuzz.test.ts",
+  "test/ReaderFuzz.test.ts",
+  "-t",
+  "PostgreSQL"
+]]
 
 /** All that is shown on PostgreSQL, on a server that is not npm's. */
 const onDebian = [
   ["test/postgres"],
-  ["test/StoreFuzz.test.ts", "test/Campaigns.test.ts", "test/RealLog.test.ts", "-t", "PostgreSQL|busy server"]
+  [
+    "test/StoreFuzz.test.ts",
+    "test/ReaderFuzz.test.ts",
+    "test/Campaigns.test.ts",
+    "test/RealLog.test.ts",
+    "-t",
+    "PostgreSQL|busy server"
+  ]
 ]
 
 const main = async (): Promise<number> => {

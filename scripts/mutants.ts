@@ -2,7 +2,7 @@
  * `npm run mutants`: plants each bug of `test/mutants.ts` into a copy of the project, one at a time, and shows that the
  * test of the guarantee that it breaks fails. A guarantee whose test cannot fail is not tested.
  *
- * `npm run mutants -- I5` runs those of one guarantee.
+ * `npm run mutants -- I5` runs those of one guarantee, `npm run mutants -- src/postgres` those of a file or folder.
  */
 import { spawn } from "node:child_process"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -21,7 +21,9 @@ interface Outcome {
 }
 
 const [only] = process.argv.slice(2)
-const chosen = only === undefined ? mutants : mutants.filter(({ guarantee }) => guarantee === only)
+const chosen = only === undefined
+  ? mutants
+  : mutants.filter(({ file, guarantee }) => guarantee === only || file.startsWith(only))
 
 const main = async () => {
   if (chosen.length === 0) {
@@ -59,13 +61,14 @@ const makeCopy = (): string => {
 const tryOut = async (mutant: Mutant, copy: string): Promise<Outcome> => {
   const path = join(copy, mutant.file)
   const original = readFileSync(path, "utf8")
-  if (original.split(mutant.find).length !== 2) {
+  const edits = mutant.also === undefined ? [mutant] : [mutant, mutant.also]
+  if (!edits.every(({ find }) => original.split(find).length === 2)) {
     return { mutant, survived: `its text is not found exactly once in ${mutant.file}` }
   }
   const sound = await failuresOf(mutant, copy)
   if (sound === undefined) return { mutant, survived: `no test of ${mutant.test} has a title with "${mutant.title}"` }
   if (sound.length > 0) return { mutant, survived: `"${sound[0]}" fails without it` }
-  writeFileSync(path, original.replace(mutant.find, () => mutant.replace))
+  writeFileSync(path, edits.reduce((text, { find, replace }) => text.replace(find, () => replace), original))
   try {
     const failed = await failuresOf(mutant, copy)
     const caught = failed?.some((title) => title.includes(mutant.guarantee))

@@ -9,6 +9,7 @@ import { InputInvalid, LimitExceeded } from "./Admission.ts"
 import type * as Command from "./Command.ts"
 import type { Events, Metadata, Position, PureCodec, Recorded, StreamId, Version } from "./Event.ts"
 import { StoreUnavailable, ViewRefused } from "./EventStore.ts"
+import { type Defined, ViewsBehind } from "./ProjectionHost.ts"
 
 const where = { aggregate: Schema.String, id: Schema.String }
 
@@ -174,18 +175,14 @@ export const Reason = Schema.Union([
   LimitExceeded,
   ReadPastEnd,
   AskRing,
+  ViewsBehind,
   ViewRefused
 ])
 export type Reason = typeof Reason.Type
 
-const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
-  "VersionConflict",
-  "MailboxFull",
-  "CommandTimeout",
-  "OutcomeUnknown",
-  "StoreUnavailable",
-  "RuntimeStopping"
-])
+const retryable: ReadonlySet<string> = new Set<Reason["_tag"]>(
+  ["VersionConflict", "MailboxFull", "CommandTimeout", "OutcomeUnknown", "StoreUnavailable", "RuntimeStopping"]
+)
 
 /**
  * The machinery could not carry out a command; `reason` says why. It stands beside the command's own rejections, and
@@ -208,11 +205,11 @@ const retryable: ReadonlySet<Reason["_tag"]> = new Set<Reason["_tag"]>([
  */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { reason: Reason }) {
   /**
-   * True for every reason but one: this attempt has written nothing, for certain. With `OutcomeUnknown` only the store
-   * knows. Of an earlier attempt under the same command id it says nothing.
+   * This attempt has written nothing, for certain. With `OutcomeUnknown` only the store knows; with `ViewsBehind` the
+   * command was carried out. Of an earlier attempt under the same command id it says nothing.
    */
   get nothingWritten(): boolean {
-    return this.reason._tag !== "OutcomeUnknown"
+    return this.reason._tag !== "OutcomeUnknown" && this.reason._tag !== "ViewsBehind"
   }
   /** Whether the same command may succeed a little later. After `OutcomeUnknown`, retry with the same command id. */
   get isRetryable(): boolean {
@@ -239,6 +236,8 @@ export interface HandleOptions {
    * ends as `CommandTimeout`, one that is being decided as `OutcomeUnknown`.
    */
   readonly deadline?: Duration.Input | undefined
+  /** Waits until these show what the command did, wherever they run: up to the deadline, or 10 s; see `ViewsBehind`. */
+  readonly consistent?: ReadonlyArray<Defined> | undefined
   /** Kept with each event of the command; at most 16 KiB as JSON. The command id is added as `causationId`. */
   readonly metadata?: Metadata | undefined
 }

@@ -5,10 +5,11 @@
  * the latest state and appends; the answer goes back to whoever still waits. Any number of processes may run the same
  * aggregates on the same store: the version that an append expects is the fence.
  */
-import { Clock, Context, Duration, Effect, Exit, FiberHandle, FiberSet, Layer, Scope, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Exit, FiberHandle, FiberSet, Layer, Option, Scope, Tracer } from "effect"
 import { AggregateHost, type Definition, type Hosted, type Settings } from "./AggregateHost.ts"
 import { outboxCategory } from "./Event.ts"
 import { EventStore } from "./EventStore.ts"
+import { consistently } from "./internal/consistent.ts"
 import { drain } from "./internal/drain.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import * as EventId from "./internal/eventId.ts"
@@ -21,6 +22,7 @@ import type { Capacity, Registration, Resolved } from "./internal/registration.t
 import * as Resident from "./internal/resident.ts"
 import * as Telemetry from "./internal/telemetry.ts"
 import { WatchWork } from "./internal/work.ts"
+import { ProjectionHost } from "./ProjectionHost.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 
 /** How a runtime treats all its aggregates together. A count out of its bounds is a defect when the Layer is built. */
@@ -38,6 +40,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const snapshots = yield* SnapshotStore
   const clock = yield* Clock.Clock
   const nextEventId = yield* EventId.nextEventId
+  const projections = Option.getOrUndefined(yield* Effect.serviceOption(ProjectionHost))
   const watchWork = yield* WatchWork
   const capacity: Capacity = { maxActive, registrations: new Set() }
   const senders = yield* FiberSet.make<void>()
@@ -65,6 +68,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
       services: withoutSpan(aggregate.services),
       clock,
       nextEventId,
+      projections,
       residents,
       capacity,
       plain: new Set(),
@@ -101,7 +105,10 @@ const closeBeside = (scope: Scope.Closeable, fibers: FiberSet.FiberSet<void>): E
   })
 
 const hosted = (self: Registration): Hosted => ({
-  execute: (stream, command, payload, options) => execute(self, stream, command.tag, payload, options),
+  execute: (stream, command, payload, options) => {
+    const carriedOut = execute(self, stream, command.tag, payload, options)
+    return options.consistent === undefined ? carriedOut : consistently(self, stream, options, carriedOut)
+  },
   state: (stream, consistency) => Reads.state(self, stream, consistency),
   stateAt: (stream, point) => Reads.stateAt(self, stream, point),
   history: (stream, range) => Reads.history(self, stream, range),

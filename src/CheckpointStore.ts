@@ -71,7 +71,8 @@ export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("Chec
  * The checkpoints of all readers whose work is kept in this store.
  *
  * Who is asked inside a transaction (that of `advance` or `transaction`, or of the same database's `SqlClient`) takes
- * part in it. One inside another is undone by itself if it fails, and kept with the outer one if not.
+ * part in it. One inside another is undone by itself if it fails, and kept with the outer one if not. Where a store has
+ * answered `StoreUnavailable` inside a transaction it may have ended it: whoever goes on is told so at its end.
  *
  * A name, number or position that cannot be one finds nothing where it is read; where it would be written it is a
  * defect with `InputInvalid` or `LimitExceeded`, since names come from code and not from data.

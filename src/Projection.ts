@@ -9,6 +9,7 @@ import { Context, Effect, Layer, Stream } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
 import { InlineHost } from "./InlineHost.ts"
+import { define, on, register } from "./internal/declaration.ts"
 import {
   type EffectSource,
   type Folds,
@@ -22,17 +23,16 @@ import {
 } from "./internal/types.ts"
 import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewReads from "./internal/viewReads.ts"
-import {
-  type Definition,
-  type Hosted,
-  type InlineSettings,
-  type Kept,
-  type Kind,
+import type {
+  Definition,
+  Hosted,
+  InlineSettings,
+  Kept,
   ProjectionHost,
-  type Settings,
-  type Source,
-  type SqlContext,
-  type Target
+  Settings,
+  Source,
+  SqlContext,
+  Target
 } from "./ProjectionHost.ts"
 import { ViewStore } from "./ViewStore.ts"
 
@@ -58,8 +58,8 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
   /** Fields that may be asked for: text, numbers, truth values or times, at the top level. */
   readonly indexes?: Ix | undefined
   /**
-   * How documents of older versions are read as today's, for as long as this version catches up. Those of a version that
-   * is not named are read by today's schema.
+   * How documents of older versions are read as today's, for as long as this version catches up: `was({ version: 1,
+   * document: Old, up: (old) => … })`. Those of a version that is not named are read by today's schema.
    */
   readonly was?: (
     was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
@@ -103,7 +103,61 @@ export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
 }
 
 /**
- * Declares a view: documents by key, made from the events of one or several aggregates.
+ * Declares a view: documents by key, made from the events of one or several aggregates. The class is the service that
+ * answers what is asked of it; `toLayer` says how it is made.
+ *
+ * The key of a document is the id of the event's stream, unless `key` says otherwise: from the event and what is recorded
+ * of it, one key, several or none. Documents of a tenant are made from that tenant's events.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as Worker from "varve/Worker"
+ *
+ * const OrderEvent = Event.union({ OrderPlaced: { cents: Schema.Int }, OrderShipped: {}, OrderDropped: {} })
+ * const { OrderPlaced } = OrderEvent.cases
+ *
+ * class Orders extends Aggregate.Service<Orders>()("Order", {
+ *   state: Schema.Struct({}),
+ *   events: OrderEvent,
+ *   commands: [Aggregate.command("place", { payload: { cents: Schema.Int } })]
+ * }) {}
+ * const OrdersLive = Orders.toLayer({
+ *   initial: {},
+ *   evolve: { OrderPlaced: (state) => state, OrderShipped: (state) => state, OrderDropped: (state) => state },
+ *   handlers: { place: ({ payload }) => Aggregate.decide([OrderPlaced.make(payload)]) }
+ * })
+ *
+ * class Summaries extends Projection.View<Summaries>()("order-summaries", {
+ *   version: 1,
+ *   document: Schema.Struct({ status: Schema.Literals(["placed", "shipped"]), cents: Schema.Int }),
+ *   indexes: ["status", "cents"]
+ * }) {}
+ * const SummariesLive = Summaries.toLayer((on) => [
+ *   on(OrderEvent, {
+ *     OrderPlaced: (_, { cents }) => ({ status: "placed", cents }),
+ *     OrderShipped: (summary) => summary && { ...summary, status: "shipped" },
+ *     OrderDropped: () => undefined
+ *   })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const orders = yield* Orders
+ *   // Answered when the view shows it.
+ *   yield* orders.of("o-1", { consistent: [Summaries] }).place({ cents: 250 })
+ *   yield* orders.of("o-2", { consistent: [Summaries] }).place({ cents: 100 })
+ *   const summaries = yield* Summaries
+ *   const cheapest = yield* summaries.list({ where: { status: "placed" }, orderBy: { field: "cents" }, limit: 1 })
+ *   return [yield* summaries.get("o-1"), cheapest.map(({ key }) => key)]
+ * })
+ *
+ * const Live = Worker.layer({ aggregates: [OrdersLive], projections: [SummariesLive] }).pipe(Layer.provide(Memory.layer))
+ * await Effect.runPromise(Effect.provide(program, Live)) // => [{ status: "placed", cents: 250 }, ["o-2"]]
+ * ```
  */
 export const View = <Self>() =>
 <
@@ -122,7 +176,7 @@ export const View = <Self>() =>
     fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
-  refuseEarlier(readable)
+  ViewReads.refuseEarlier(readable)
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
@@ -158,53 +212,9 @@ const withInline = (hosted: Hosted, kept: Kept, version: number): Hosted => {
   return { ...hosted, changes: Stream.merge(hosted.changes, Stream.filterEffect(kept.changes, () => isShown)) }
 }
 
-const on = (events: Events, cases: Source["cases"], options?: { readonly key: Source["key"] }): Source => ({
-  events,
-  cases,
-  key: options?.key
-})
-
-const register = Effect.fnUntraced(function*(
-  definition: Definition,
-  target: Target,
-  settings: Settings
-): Effect.fn.Return<Hosted, never, any> {
-  const host = yield* ProjectionHost
-  const services = yield* Effect.context<never>()
-  return yield* host.register({ definition, target, settings, services })
-})
-
-/** What cannot be a projection is a mistake in the program, which should not start. */
-const define = <const Name extends string>(
-  kind: Kind,
-  name: Name,
-  version: number
-): Definition & { readonly name: Name } => {
-  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) {
-    throw new TypeError(
-      `The name of a projection has lower-case letters, digits and hyphens, a letter first, 1 to 40: not "${name}".`
-    )
-  }
-  if (!Number.isSafeInteger(version) || version < 1 || version > 999_999) {
-    throw new RangeError(`The version of "${name}" must be a whole number from 1 to 999,999, not ${version}.`)
-  }
-  return { name, version, kind }
-}
-
 const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
   const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
   return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
-}
-
-const refuseEarlier = ({ view, was }: ViewReads.Readable): void => {
-  const wrong = was.find(({ version }, index) =>
-    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
-    was.findIndex((other) => other.version === version) !== index
-  )
-  if (wrong === undefined) return
-  throw new RangeError(
-    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
-  )
 }
 
 // ── Folds
@@ -226,7 +236,36 @@ export interface FoldClass<Self, Name extends string, S>
   readonly toLayer: (options: FoldOptions<S>, settings?: Settings) => Layer.Layer<Self, never, ProjectionHost>
 }
 
-/** Declares a fold: one state in memory, made from the log anew at each start. */
+/**
+ * Declares a fold: one state in memory, made from the log anew at each start, in each process. For what is small, or asked
+ * so often that no database shall be in between. It has no versions: nothing of it is kept.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import { ProjectionHost } from "varve/ProjectionHost"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const SaleEvent = Event.union({ Sold: { cents: Schema.Int } })
+ *
+ * class Turnover extends Projection.Fold<Turnover, number>()("turnover") {}
+ * const TurnoverLive = Turnover.toLayer({
+ *   initial: () => 0,
+ *   sources: (on) => [on(SaleEvent, { Sold: (sum, { cents }) => sum + cents })]
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* (yield* ProjectionHost).await(Turnover.definition, 0n, { deadline: "5 seconds" })
+ *   return yield* (yield* Turnover).state
+ * })
+ *
+ * const Live = TurnoverLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * await Effect.runPromise(Effect.provide(program, Live)) // => 0
+ * ```
+ */
 export const Fold = <Self, S>() => <const Name extends string>(name: Name): FoldClass<Self, Name, S> => {
   const definition = define("fold", name, 1)
   const Base = Context.Service<Self, unknown>()(`varve/fold/${name}`)
@@ -274,7 +313,38 @@ export interface SqlProjection<Name extends string, R> {
   readonly suffix: Effect.Effect<string, StoreUnavailable, ViewStore>
 }
 
-/** Declares an SQL projection: rows in the database of the log. */
+/**
+ * Declares an SQL projection: rows in the database of the log, written in the transaction that moves the checkpoint, so
+ * that each event is in them exactly once. It is the user's to name tables by the suffix, so that a new version can be
+ * filled beside the old, and to read those of `suffix`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ * import * as Event from "varve/Event"
+ * import * as Projection from "varve/Projection"
+ *
+ * const SaleEvent = Event.union({ Sold: { sku: Schema.String, cents: Schema.Int } })
+ *
+ * const sales = Projection.sql("sales", {
+ *   version: 2,
+ *   events: [SaleEvent],
+ *   setUp: Effect.fnUntraced(function*({ suffix }) {
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* sql`CREATE TABLE IF NOT EXISTS ${sql(`sales${suffix}`)} (sku TEXT NOT NULL, cents INTEGER NOT NULL)`
+ *   }),
+ *   apply: Effect.fnUntraced(function*(batch, { suffix }) {
+ *     const sql = yield* SqlClient.SqlClient
+ *     for (const { event: { cents, sku } } of batch) {
+ *       yield* sql`INSERT INTO ${sql(`sales${suffix}`)} (sku, cents) VALUES (${sku}, ${cents})`
+ *     }
+ *   })
+ * })
+ *
+ * sales.definition // => { name: "sales", version: 2, kind: "sql" }
+ * ```
+ */
 export const sql = <const Name extends string, const Us extends ReadonlyArray<Events>, R = never>(
   name: Name,
   { apply, clear, events, setUp, version }: SqlOptions<Us, R>
@@ -316,7 +386,38 @@ export interface EffectProjection<Name extends string, R> {
 
 type ServicesOfSource<S> = S extends EffectSource<infer R> ? R : never
 
-/** Declares an effect: something that is done at events, at least once each. A rebuild never does it again. */
+/**
+ * Declares an effect: something that is done in the world at events, in their order, at least once each; more than once
+ * only where its process died, or the store was lost, before the checkpoint was set. A handler that must not do a thing
+ * twice goes by `meta.eventId`. It has no versions: other code goes on where the last one was, and no rebuild of a view
+ * does anything again.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import { ProjectionHost } from "varve/ProjectionHost"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const AccountEvent = Event.union({ AccountOpened: { mail: Schema.String } })
+ * const sent: Array<string> = []
+ *
+ * const welcome = Projection.effect("welcome", {
+ *   from: "now",
+ *   sources: (on) => [on(AccountEvent, { AccountOpened: ({ mail }) => Effect.sync(() => sent.push(mail)) })]
+ * })
+ *
+ * const program = Effect.flatMap(
+ *   ProjectionHost,
+ *   (host) => host.await(welcome.definition, 0n, { deadline: "5 seconds" })
+ * )
+ * const Live = welcome.toLayer().pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * await Effect.runPromise(Effect.provide(program, Live))
+ * sent // => []
+ * ```
+ */
 export const effect = <const Name extends string, S extends EffectSource<any>>(
   name: Name,
   { from, sources }: EffectOptions<S>

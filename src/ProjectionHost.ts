@@ -85,6 +85,24 @@ export class ProjectionBehind extends Schema.TaggedError<ProjectionBehind>()("Pr
   }
 }
 
+/**
+ * The command was carried out, and a projection that it was to be shown by had not come so far: `position` is that of its
+ * last event, `reached` where the projection was. `problem` says whether it is worth waiting for.
+ */
+export class ViewsBehind extends Schema.TaggedError<ViewsBehind>()("ViewsBehind", {
+  aggregate: Schema.String,
+  id: Schema.String,
+  projection: Schema.String,
+  position: Schema.BigInt,
+  reached: Schema.BigInt,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `A command for ${this.aggregate} ${this.id} was carried out, but "${this.projection}" is at ${this.reached}, ` +
+      `not yet at ${this.position}: ${this.problem}`
+  }
+}
+
 /** Whoever listens was too slow: from here on changes were missed. Read the view, and listen anew. */
 export class ChangesMissed extends Schema.TaggedError<ChangesMissed>()("ChangesMissed", {
   projection: Schema.String,
@@ -260,8 +278,29 @@ export interface Hosted {
 }
 
 /**
- * Runs projections. `ProjectionRunner.layer` is one, in this process. Users provide it to what `toLayer` makes; its
- * methods are for hosts, and for those who stand between.
+ * Runs projections. `ProjectionRunner.layer` is one, in this process. Users provide it to what `toLayer` makes, and wait
+ * by it; `register` is for hosts, and for those who stand between.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import { ProjectionHost } from "varve/ProjectionHost"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Rings extends Projection.Fold<Rings, number>()("rings") {}
+ * const RingsLive = Rings.toLayer({ initial: () => 0, sources: (on) => [on(BellEvent, { BellRung: (sum) => sum + 1 })] })
+ *
+ * const behind = Effect.gen(function*() {
+ *   const host = yield* ProjectionHost
+ *   return yield* Effect.flip(host.await(Rings.definition, 1n, { deadline: "10 millis" }))
+ * })
+ * const Live = RingsLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * await Effect.runPromise(Effect.map(Effect.provide(behind, Live), ({ _tag }) => _tag)) // => "ProjectionBehind"
+ * ```
  */
 export class ProjectionHost extends Context.Service<ProjectionHost, {
   /**

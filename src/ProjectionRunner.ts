@@ -22,6 +22,7 @@ import { step } from "./internal/stepping.ts"
 import * as Tenure from "./internal/tenure.ts"
 import * as Upkeep from "./internal/upkeep.ts"
 import { until } from "./internal/waits.ts"
+import { type WatchedReaders, WatchReaders } from "./internal/work.ts"
 import { Lease } from "./Lease.ts"
 import { type Definition, type Hosted, ProjectionHost, StoresDiffer, type Target } from "./ProjectionHost.ts"
 import { Projections, ProjectionUnknown } from "./Projections.ts"
@@ -50,6 +51,7 @@ const make = Effect.fnUntraced(
       holder: SecureRandom.uuidV7Unsafe()
     }
     const context = yield* Effect.context<never>()
+    const watchReaders = yield* WatchReaders
     const all = new Map<string, Running>()
 
     const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
@@ -58,6 +60,7 @@ const make = Effect.fnUntraced(
       const projecting = Projecting.make({ ...projection, context, ports })
       const { running } = projecting
       all.set(definition.name, running)
+      watchReaders(watched(running, () => all.get(definition.name) !== running))
       const leased = target._tag !== "Fold"
       const serve = (reader: Reader) =>
         Effect.forkDetach(Effect.updateContext(Tenure.serve(reader, leased), withoutSpan))
@@ -138,6 +141,20 @@ const operations = (
 
 const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
 
+/** What a test waits for. */
+const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
+  underWay: Effect.map(
+    Effect.orElseSucceed(ports.events.head, () => 0n),
+    (head) =>
+      readers.filter(({ busy, position, state }) =>
+        state === "retrying" || (state === "running" && (busy || position < head))
+      ).length
+  ),
+  changed: (after) => Attention.after(progress, after),
+  changes: () => progress.calls,
+  isClosed
+})
+
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
   Context.omit(Tracer.ParentSpan)(context)
@@ -183,18 +200,89 @@ const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Ef
   )
 
 /**
- * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off
- * is finished, and the rest is left to the next one.
+ * A runner with options: provide it to the Layers of projections, and a store to it. When its scope closes, what is being
+ * worked off is finished, and the rest is left to the next one.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Projection.View<Bells>()("bells", {
+ *   version: 1,
+ *   document: Schema.Struct({ rings: Schema.Int })
+ * }) {}
+ * const BellsLive = Bells.toLayer((on) => [
+ *   on(BellEvent, { BellRung: (bell) => ({ rings: (bell?.rings ?? 0) + 1 }) })
+ * ])
+ *
+ * // Whoever crashes keeps the next one waiting for 2 seconds at most.
+ * const Live = BellsLive.pipe(Layer.provide(ProjectionRunner.layerWith({ lease: "2 seconds" })), Layer.provide(Memory.layer))
+ * const count = Effect.flatMap(Bells, (bells) => bells.count())
+ * await Effect.runPromise(Effect.provide(count, Live)) // => 0
+ * ```
  */
 export const layerWith = (options: Options): Layer.Layer<ProjectionHost | Projections, never, Stores> =>
   Layer.effectContext(make(options))
 
-/** A runner with what is usual. */
+/**
+ * A runner: provide it to the Layers of projections, and a store to it. When its scope closes, what is being worked off is
+ * finished, and the rest is left to the next one.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ * import { Projections } from "varve/Projections"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Rings extends Projection.Fold<Rings, number>()("rings") {}
+ * const RingsLive = Rings.toLayer({ initial: () => 0, sources: (on) => [on(BellEvent, { BellRung: (sum) => sum + 1 })] })
+ *
+ * const Live = RingsLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * const names = Effect.flatMap(Projections, ({ status }) => Effect.map(status(), (all) => all.map(({ name }) => name)))
+ * await Effect.runPromise(Effect.provide(names, Live)) // => ["rings"]
+ * ```
+ */
 export const layer: Layer.Layer<ProjectionHost | Projections, never, Stores> = layerWith({})
 
 /**
  * A runner that runs nothing: for tools that look after projections which workers run elsewhere, or nobody does. What is
  * done by hand is done in the store.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ * import { Projections } from "varve/Projections"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Projection.View<Bells>()("bells", {
+ *   version: 1,
+ *   document: Schema.Struct({ rings: Schema.Int })
+ * }) {}
+ * const BellsLive = Bells.toLayer((on) => [
+ *   on(BellEvent, { BellRung: (bell) => ({ rings: (bell?.rings ?? 0) + 1 }) })
+ * ])
+ *
+ * const Tools = BellsLive.pipe(Layer.provideMerge(ProjectionRunner.layerIdle), Layer.provide(Memory.layer))
+ * const holding = Effect.gen(function*() {
+ *   const { pause, status } = yield* Projections
+ *   yield* pause("bells", { reason: "a bell is being cast" })
+ *   return (yield* status()).map(({ state, why }) => `${state}: ${why}`)
+ * })
+ * await Effect.runPromise(Effect.provide(holding, Tools)) // => ["paused: a bell is being cast"]
+ * ```
  */
 export const layerIdle: Layer.Layer<ProjectionHost | Projections, never, Stores> = Layer.effectContext(
   make({ isIdle: true })

@@ -116,7 +116,38 @@ export interface Retried {
   readonly left: { readonly position: Position; readonly error: string } | undefined
 }
 
-/** Projections, from outside. */
+/**
+ * Projections, from outside.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Event from "varve/Event"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ * import { Projections } from "varve/Projections"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Projection.View<Bells>()("bells", {
+ *   version: 1,
+ *   document: Schema.Struct({ rings: Schema.Int })
+ * }) {}
+ * const BellsLive = Bells.toLayer((on) => [
+ *   on(BellEvent, { BellRung: (bell) => ({ rings: (bell?.rings ?? 0) + 1 }) })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const projections = yield* Projections
+ *   yield* projections.pause("bells", { reason: "a closer look" })
+ *   const [bells] = yield* projections.status("bells")
+ *   yield* projections.resume("bells")
+ *   return [bells?.state, bells?.why]
+ * })
+ * const Live = BellsLive.pipe(Layer.provideMerge(ProjectionRunner.layer), Layer.provide(Memory.layer))
+ * await Effect.runPromise(Effect.provide(program, Live)) // => ["paused", "a closer look"]
+ * ```
+ */
 export class Projections extends Context.Service<Projections, {
   /** How one fares, or all, by name. */
   readonly status: (name?: string) => Effect.Effect<ReadonlyArray<ProjectionStatus>, OperationFailure>

@@ -89,26 +89,30 @@ export const layer = <
   | SnapshotStore
   | Readers<Projections>
 > =>
-  untyped<Reading<Projections>>(reading(projections ?? [])).pipe(
+  merged(projections).pipe(
     Layer.provideMerge(Layer.mergeAll(...aggregates)),
     Layer.provide(AggregateRuntime.layerWith({ maxActive })),
+    // Below the aggregates too: a command may wait for a projection.
+    Layer.provideMerge(runner(projections)),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(audit))),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(settingOf("receiptsKept", receiptsKept)))))
   )
 
-/** Projections with their runner. */
-type Reading<Projections extends ReadonlyArray<AnyLayer>> = Layer.Layer<
-  Layer.Success<Projections[number]> | Runner<Projections>,
-  Layer.Error<Projections[number]>,
-  Exclude<Layer.Services<Projections[number]>, ProjectionHost> | EventStore | Readers<Projections>
->
-
 /** A runner only where there is something to run. */
-const reading = (projections: ReadonlyArray<AnyLayer>): AnyLayer => {
-  const [first, ...others] = projections
-  return first === undefined
-    ? Layer.empty
-    : Layer.provideMerge(Layer.mergeAll(first, ...others), ProjectionRunner.layer)
+const runner = <Projections extends ReadonlyArray<AnyLayer>>(projections: Projections | undefined) =>
+  untyped<Layer.Layer<Runner<Projections>, never, EventStore | Readers<Projections>>>(
+    projections === undefined || projections.length === 0 ? Layer.empty : ProjectionRunner.layer
+  )
+
+const merged = <Projections extends ReadonlyArray<AnyLayer>>(projections: Projections | undefined) => {
+  const [first, ...others] = projections ?? []
+  return untyped<
+    Layer.Layer<
+      Layer.Success<Projections[number]>,
+      Layer.Error<Projections[number]>,
+      Exclude<Layer.Services<Projections[number]>, ProjectionHost>
+    >
+  >(first === undefined ? Layer.empty : Layer.mergeAll(first, ...others))
 }
 
 const gaps = Metric.counter("varve_log_gaps_total", {

@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import * as Groups from "../scripts/soak/groups.ts"
 import * as Interruptions from "../scripts/soak/interruptions.ts"
 import { storeAt } from "../scripts/soak/place.ts"
+import * as Projections from "../scripts/soak/projections.ts"
 import * as Readers from "../scripts/soak/readers.ts"
 import * as Rivals from "../scripts/soak/rivals.ts"
 import { freshSchema, onPostgres, url } from "./postgres/server.ts"
@@ -21,7 +22,21 @@ const showRivalry = ({ events, interleavings, problems, repeatedIds, told }: Riv
 it("I4: two processes on the same accounts in one file give answers that one after the other would give", async () =>
   showRivalry(await Rivals.run(2_000, 1)))
 
+const showProjections = ({ events, faults, problems, steps, takeovers }: Projections.Report) => {
+  assert.deepStrictEqual(problems, [])
+  assert.strictEqual(Object.values(faults).reduce((sum, count) => sum + count), 4)
+  assert.isAbove(events, 100)
+  assert.isAbove(steps, 30)
+  assert.isAbove(takeovers, 3)
+}
+
+it("I11, I12, I19: two processes on the same projections in one file, killed and frozen, come to what the log says", async () =>
+  showProjections(await Projections.run({ runs: 1, seed: 1, faults: 4 })))
+
 onPostgres(() => {
+  it("I11, I12, I19: two workers on the same projections in one PostgreSQL do so too", async () =>
+    showProjections(await Projections.run({ runs: 1, seed: 2, faults: 4, url })))
+
   it.live("I4: two workers on the same accounts in one PostgreSQL, without shards, give such answers too", () =>
     Effect.gen(function*() {
       const place = `${url}?schema=${yield* freshSchema}`

@@ -20,6 +20,7 @@ import * as CommandFile from "../src/cli/CommandFile.ts"
 import * as Run from "../src/cli/Run.ts"
 import * as StatusLine from "../src/cli/StatusLine.ts"
 import * as Memory from "../src/memory/Memory.ts"
+import * as ProjectionRunner from "../src/ProjectionRunner.ts"
 import * as Store from "../src/Store.ts"
 import { expenses, inProject, makeFile, makeFolder, type Setting, varve } from "./cli/processes.ts"
 import { freshSchema, onPostgres, url } from "./postgres/server.ts"
@@ -114,9 +115,10 @@ const viewsOn = Effect.fnUntraced(function*(store: string, url: string) {
   return yield* Effect.provide(views, Store.layer(choice))
 })
 
-const inMemory = CatchUp.layer(app).pipe(
+const inMemory = app.projections!.pipe(
   Layer.provideMerge(app.aggregates),
   Layer.provide(AggregateRuntime.layer),
+  Layer.provideMerge(ProjectionRunner.layer),
   Layer.provideMerge(Memory.layer)
 )
 

@@ -5,6 +5,7 @@ import { evolution } from "./mutants/evolution.ts"
 import { groups } from "./mutants/groups.ts"
 import type { Mutant } from "./mutants/mutant.ts"
 import { postgres } from "./mutants/postgres.ts"
+import { projections } from "./mutants/projections.ts"
 import { readers } from "./mutants/readers.ts"
 import { runtime } from "./mutants/runtime.ts"
 import { stores } from "./mutants/stores.ts"
@@ -16,6 +17,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...evolution,
   ...stores,
   ...readers,
+  ...projections,
   ...postgres,
   ...testing
 ]

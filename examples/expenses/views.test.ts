@@ -98,10 +98,11 @@ it.effect("after a whole file, both tell what a script tells that knows the rule
     )
     const expected = totals(good.join("\n"))
     const declarations = yield* (yield* DeclarationsByStatus).list({ limit: 1_000 })
-    assert.deepStrictEqual(
-      Object.fromEntries(declarations.map(({ document: { changedAt: _, ...declaration }, key }) => [key, declaration])),
-      expected.declarations
-    )
+    const claims = declarations.map(({ document: { amount, budget, number, status }, key }) => [
+      key,
+      { amount, budget, number, status }
+    ])
+    assert.deepStrictEqual(Object.fromEntries(claims), expected.declarations)
     const budgets = yield* (yield* BudgetTotals).list()
     assert.deepStrictEqual(
       Object.fromEntries(budgets.map(({ document: { paid, submitted, ...counts }, key }) => [

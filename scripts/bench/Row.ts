@@ -1,6 +1,7 @@
 /**
  * What a row of the bench is: the work, who takes part, and what is asked of the outcome; and what many rows share.
  */
+import type { Making } from "./Readings.ts"
 import type { Setting } from "./World.ts"
 
 /**
@@ -11,9 +12,11 @@ import type { Setting } from "./World.ts"
  * - `append`: batches of entries, whatever the state of a ledger is; what counts are the entries
  * - `load`: read one ledger from its first event, again and again
  * - `heap`: have ledgers idle, and weigh them
+ * - `catchUp`: make something of the whole log, from its first entry on
+ * - `latency`: append an entry now and then, and see when it is in what is made of the log
  */
 export interface Work {
-  readonly kind: "commands" | "cold" | "append" | "load" | "heap"
+  readonly kind: "commands" | "cold" | "append" | "load" | "heap" | "catchUp" | "latency"
   readonly store: Setting["store"]
   readonly ledgers: number
   /** Events that are already in each ledger. */
@@ -25,6 +28,14 @@ export interface Work {
   readonly burst?: number
   /** How many commands a ledger takes before it counts as longer than `length`; then a new store is begun. */
   readonly growth?: number
+  /** What is made of the log. */
+  readonly making?: Making
+  /** How many of the log's entries are caught up with; all unless given. */
+  readonly entries?: number
+  /** Whose latency is asked for: 0.5 is that of the entry in the middle. */
+  readonly quantile?: number
+  /** Entries are appended by a process, and arrive in another one. */
+  readonly across?: boolean
 }
 
 /** Who takes part. Without `work` he does the row's. */
@@ -47,15 +58,23 @@ export interface Comparison {
 export interface Row {
   readonly name: string
   readonly title: string
-  /** What is counted; of bytes fewer are better. */
-  readonly unit: "commands/s" | "events/s" | "bytes"
+  /** What is counted; of bytes and milliseconds fewer are better. */
+  readonly unit: "commands/s" | "events/s" | "bytes" | "ms"
   readonly work: Work
   readonly contestants: ReadonlyArray<Contestant>
   readonly comparisons: ReadonlyArray<Comparison>
   /** What has to be on the machine for it, beside what is installed by itself. */
   readonly needs?: "pgbouncer"
-  /** For a row that is measured in itself. */
-  readonly most?: { readonly of: string; readonly must: number; readonly stretch: number }
+  /** What is measured in itself, in the row's unit. */
+  readonly bounds?: ReadonlyArray<Bound>
+}
+
+/** What one contestant has to be, whatever others are: at least or at most so much. */
+export interface Bound {
+  readonly of: string
+  readonly sense: "least" | "most"
+  readonly must: number
+  readonly stretch?: number
 }
 
 export const varve: Contestant = { name: "varve", module: "varve" }

@@ -5,9 +5,10 @@
 import { writeFileSync } from "node:fs"
 import { Session } from "node:inspector/promises"
 import type { Servers } from "./databases.ts"
+import { open, openReadings } from "./modules.ts"
+import { set as setReadings } from "./readStage.ts"
 import { rows } from "./rows.ts"
 import { type Around, type Measured, set, type Stage } from "./stage.ts"
-import type { Open } from "./World.ts"
 
 /** Who this is, as the one argument of the process. */
 export interface Part {
@@ -30,19 +31,6 @@ const row = rows.find(({ name }) => name === part.row)!
 const contestant = row.contestants.find(({ name }) => name === part.contestant)!
 // A profile is of one long run: setting up anew would be most of it.
 const work = { ...row.work, ...contestant.work, ...(part.profile === undefined ? {} : { growth: Infinity }) }
-
-const modules = {
-  varve: "./varve.ts",
-  ceiling: "./ceiling.ts",
-  emmett: "./peers/emmett.ts",
-  castore: "./peers/castore.ts",
-  messageDb: "./peers/messageDb.ts",
-  bare: "./peers/bare.ts"
-}
-
-/** The peers' modules are not there for the compiler before they are installed, so their names are no literals here. */
-const openOf = async (): Promise<Open> =>
-  (await import(new URL(modules[contestant.module], import.meta.url).href) as { readonly open: Open }).open
 
 const profiler = async (path: string): Promise<{ readonly around: Around; readonly write: () => Promise<void> }> => {
   const session = new Session()
@@ -72,6 +60,18 @@ const weigh = async (): Promise<Stage> => {
   }
 }
 
+const setStage = async (): Promise<Stage> => {
+  switch (work.kind) {
+    case "heap":
+      return weigh()
+    case "catchUp":
+    case "latency":
+      return setReadings(await openReadings(contestant.module), contestant, work, part, around)
+    default:
+      return set(await open(contestant.module), contestant, work, part, around)
+  }
+}
+
 const { around, write } = part.profile === undefined
   ? { around: <A>(measured: () => Promise<A>) => measured(), write: async () => {} }
   : await profiler(part.profile)
@@ -80,7 +80,7 @@ let stage: Stage | undefined
 const carryOut = async (request: Request): Promise<Measured | undefined> => {
   switch (request.ask) {
     case "set":
-      stage = work.kind === "heap" ? await weigh() : await set(await openOf(), contestant, work, part, around)
+      stage = await setStage()
       return undefined
     case "round":
       return stage!.round(request.millis)

@@ -5,7 +5,7 @@
 import { arch, cpus, platform, release, totalmem } from "node:os"
 import { styleText } from "node:util"
 import type { Result } from "./rounds.ts"
-import type { Row } from "./Row.ts"
+import type { Bound, Row } from "./Row.ts"
 
 /** How one contestant stands, and how much of a peer he does. */
 export interface Line {
@@ -17,10 +17,11 @@ export interface Line {
   readonly problem: string | undefined
 }
 
-/** A ratio: the median of those of the rounds. Without `with` it is the median itself, of which less is better. */
+/** A ratio: the median of those of the rounds. Without `with` it is the median itself, at least or at most so much. */
 export interface Verdict {
   readonly of: string
   readonly with: string | undefined
+  readonly sense: Bound["sense"]
   readonly ratio: number | undefined
   readonly rounds: ReadonlyArray<number>
   readonly must: number | undefined
@@ -74,14 +75,14 @@ export const judge = (row: Row, results: ReadonlyArray<Result>): Outcome => {
       return against === undefined ? [] : [value / against]
     })
     const ratio = median(rounds)
-    return { of, with: other, ratio, rounds, must, stretch, met: metBy(ratio, must, stretch) }
+    return { of, with: other, sense: "least", ratio, rounds, must, stretch, met: metBy(ratio, must, stretch) }
   })
   return {
     name: row.name,
     title: row.title,
     unit: row.unit,
     lines: results.map(lineOf),
-    verdicts: row.most === undefined ? compared : [...compared, weighed(row.most, roundsOf(row.most.of))]
+    verdicts: [...compared, ...(row.bounds ?? []).map((bound) => weighed(bound, roundsOf(bound.of)))]
   }
 }
 
@@ -91,10 +92,11 @@ const lineOf = ({ contestant, problem, rounds: measured }: Result): Line => {
   return { contestant, median: median(rounds), rounds, cpuMicros, problem }
 }
 
-const weighed = ({ must, of, stretch }: NonNullable<Row["most"]>, rounds: ReadonlyArray<number>): Verdict => {
+const weighed = ({ must, of, sense, stretch }: Bound, rounds: ReadonlyArray<number>): Verdict => {
   const ratio = median(rounds)
-  const met = metBy(ratio === undefined ? undefined : 1 / ratio, 1 / must, 1 / stretch)
-  return { of, with: undefined, ratio, rounds, must, stretch, met }
+  const upright = (value: number | undefined) => value === undefined || sense === "least" ? value : 1 / value
+  const met = metBy(upright(ratio), upright(must), upright(stretch))
+  return { of, with: undefined, sense, ratio, rounds, must, stretch, met }
 }
 
 const metBy = (ratio: number | undefined, must: number | undefined, stretch: number | undefined): Verdict["met"] => {
@@ -140,9 +142,9 @@ export const summary = (outcomes: ReadonlyArray<Outcome>): string => {
   return `${count("must", "stretch")} of ${judged.length} targets met, ${count("stretch")} of them with the stretch`
 }
 
-const asked = ({ met, must, stretch, with: other }: Verdict): string => {
+const asked = ({ met, must, sense, stretch, with: other }: Verdict): string => {
   if (must === undefined) return ""
-  const sign = other === undefined ? "≤ " : "≥ "
+  const sign = sense === "most" ? "≤ " : "≥ "
   const show = (value: number) => other === undefined ? value.toLocaleString("en") : times(value)
   const text = `must ${sign}${show(must)}` + (stretch === undefined ? "" : `, stretch ${show(stretch)}`)
   return `${marks[met ?? "no"]} ${styleText("dim", text)}`
@@ -163,7 +165,8 @@ const cpu = (micros: number | undefined): string =>
 
 /** Three digits are more than the noise allows. */
 const amount = (value: number): string => {
-  const unit = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 2)
+  if (value < 100) return String(Number(value.toPrecision(2)))
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 2)
   return (Math.round(value / unit) * unit).toLocaleString("en")
 }
 

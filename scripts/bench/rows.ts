@@ -3,6 +3,7 @@
  * the design, for the machine that runs all of a row's contestants in turn.
  */
 import { postgresRows } from "./postgresRows.ts"
+import { readRows } from "./readRows.ts"
 import {
   byLength,
   castore,
@@ -137,6 +138,7 @@ export const rows: ReadonlyArray<Row> = [
     ]
   },
   ...postgresRows,
+  ...readRows,
   {
     name: "heap",
     title: "Heap of an idle aggregate, of 100,000 in memory",
@@ -144,6 +146,6 @@ export const rows: ReadonlyArray<Row> = [
     work: { kind: "heap", store: "memory", ledgers: 100_000, length: 1, callers: 1 },
     contestants: [varve],
     comparisons: [],
-    most: { of: "varve", must: 1_024, stretch: 400 }
+    bounds: [{ of: "varve", sense: "most", must: 1_024, stretch: 400 }]
   }
 ]

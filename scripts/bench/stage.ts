@@ -177,7 +177,9 @@ export const set = async (
     case "load":
       return oneLedger(fresh, work, around)
     case "heap":
-      throw new Error("heap is weighed in a process of its own")
+    case "catchUp":
+    case "latency":
+      throw new Error(`"${work.kind}" has a stage of its own`)
   }
 }
 
@@ -220,6 +222,8 @@ const longLedgers = async (fresh: Fresh, work: Work, around: Around): Promise<St
   await touch(books, work.callers)
   return {
     round: async (millis) => {
+      // While others had their turns an idle aggregate may have left.
+      await touch(books, work.callers)
       await books.settle()
       const spent = await around(() => carryOut(books, work.callers, planOf(work, millis)))
       await check(books)

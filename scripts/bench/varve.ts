@@ -10,9 +10,9 @@ import { type Append, EventStore } from "../../src/EventStore.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Repository from "../../src/Repository.ts"
-import type { SnapshotStore } from "../../src/SnapshotStore.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
-import { entryOf, evolve, initial, mayBook } from "./ledger.ts"
+import type * as Store from "../../src/Store.ts"
+import { type Entry, entryOf, evolve, initial, mayBook } from "./ledger.ts"
 import type { Batch, Booking, Loaded, Open, Setting, World } from "./World.ts"
 
 const entry = {
@@ -22,7 +22,8 @@ const entry = {
   channel: Schema.String,
   memo: Schema.String
 }
-const LedgerEvent = Event.union({ EntryBooked: entry })
+/** What happens to a ledger. */
+export const LedgerEvent = Event.union({ EntryBooked: entry })
 const { EntryBooked } = LedgerEvent.cases
 
 class EntryRefused extends Schema.TaggedError<EntryRefused>()("EntryRefused", { id: Schema.String }) {}
@@ -50,7 +51,9 @@ const behavior = Ledgers.behavior({
 })
 
 type Runtime = ManagedRuntime.ManagedRuntime<Ledgers | Stores, unknown>
-type Stores = EventStore | SnapshotStore
+
+/** What every store provides. */
+export type Stores = Store.Stores
 
 const runtimeOver = (setting: Setting, stores: Layer.Layer<Stores, unknown>): Runtime =>
   ManagedRuntime.make(
@@ -60,7 +63,8 @@ const runtimeOver = (setting: Setting, stores: Layer.Layer<Stores, unknown>): Ru
     )
   )
 
-const storesOf = ({ filename, pooled, store, url }: Setting): Layer.Layer<Stores, unknown> => {
+/** The store that a setting asks for. */
+export const storesOf = ({ filename, pooled, store, url }: Setting): Layer.Layer<Stores, unknown> => {
   if (store === "memory") return Memory.layer
   return store === "sqlite" ? Sqlite.layer({ filename }) : Postgres.layer({ url, behindPooler: pooled })
 }
@@ -84,7 +88,8 @@ const append = (next: () => Batch | undefined) =>
     for (let batch = next(); batch !== undefined; batch = next()) yield* ledgers.of(batch.id).import(batch)
   })
 
-const seedAll = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, length: number) {
+/** Puts entries 0 to `length` - 1 into each of these ledgers. */
+export const seedAll = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, length: number) {
   const store = yield* EventStore
   const streamsAtOnce = Math.max(1, Math.floor(50_000 / length))
   for (let index = 0; index < ids.length; index += streamsAtOnce) {
@@ -102,18 +107,19 @@ const groupsOf = function*(ids: ReadonlyArray<string>, length: number): Generato
     yield ids.map((id): Append => [{
       stream: { tenant: Event.defaultTenant, category: "Ledger", id },
       expected: first,
-      events: Array.from({ length: Math.min(1_000, length - first) }, (_, index) => newEvent(first + index)),
+      events: Array.from({ length: Math.min(1_000, length - first) }, (_, index) => newEvent(entryOf(first + index))),
       receipts: []
     }])
   }
 }
 
-const newEvent = (number: number): Event.New =>
+/** An entry as an event of its own. */
+export const newEvent = (entry: Entry): Event.New =>
   Result.getOrThrow(Event.make({
     eventId: SecureRandom.uuidV7Unsafe(),
     type: "EntryBooked",
     schemaVersion: 1,
-    data: entryOf(number),
+    data: entry,
     metadata: { text: "{}", bytes: 2 }
   }))
 

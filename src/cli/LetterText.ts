@@ -55,8 +55,10 @@ export const discarded = (name: string, position: Position, { applied, left }: R
   return applied === 0 ? given : `${given} ${name} has worked off ${number(applied)} that came behind it.`
 }
 
-const failed = (name: string, applied: number, { error, position }: NonNullable<Retried["left"]>): string =>
-  `${name} has worked off ${number(applied)}, and failed at position ${number(position)}: ${plain(error)}`
+const failed = (name: string, applied: number, { error, position }: NonNullable<Retried["left"]>): string => {
+  const before = applied === 0 ? "" : ` has worked off ${applied === 1 ? "an event" : `${number(applied)} events`}, and`
+  return `${name}${before} failed at position ${number(position)}${applied === 0 ? " again" : ""}: ${plain(error)}`
+}
 
 /** What one event did. */
 export const stepped = (name: string, done: Stepped | undefined): string => {

@@ -51,6 +51,11 @@ export const open = Effect.fnUntraced(function*(
   const version = Math.min(live.version, definition.version)
   const checkpoints = yield* (yield* CheckpointStore).list(name)
   const positions = checkpoints.filter((checkpoint) => checkpoint.version === version).map(({ position }) => position)
+  if (positions.length === 0 && version !== live.version) {
+    const problem =
+      `Version ${version} of ${name}, which this app has, is not there (any more): version ${live.version} is read.`
+    return yield* new NoView({ problem: `${problem} Ask with the code of that one.` })
+  }
   const codec = compile(target.document)
   return {
     target,

@@ -5,6 +5,7 @@ import { Data, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effe
 import { Command, Flag } from "effect/cli"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
 import { StoreUnavailable } from "../EventStore.ts"
+import * as ProjectionRunner from "../ProjectionRunner.ts"
 import * as Store from "../Store.ts"
 import * as AppFile from "./AppFile.ts"
 import * as CatchUp from "./CatchUp.ts"
@@ -88,8 +89,12 @@ export const command = Command.make(
     // No worker: it would forget the receipts of 7 days ago, by which a file that is run again is recognized.
     const stores = opening(Store.layer(choice), Run.patiently(patience, status, isPassing))
     const watched = Layer.provideMerge(Repeats.layer(file.batch), stores)
-    const running = app.aggregates.pipe(Layer.provide(AggregateRuntime.layer), Layer.provideMerge(watched))
-    const live = Layer.provideMerge(CatchUp.layer(projections ? app : { ...app, projections: undefined }), running)
+    const running = app.aggregates.pipe(
+      Layer.provide(AggregateRuntime.layer),
+      Layer.provideMerge(projections ? ProjectionRunner.layer : ProjectionRunner.layerIdle),
+      Layer.provideMerge(watched)
+    )
+    const live = Layer.provideMerge(projections ? app.projections ?? Layer.empty : Layer.empty, running)
     yield* status.say(`${app.name} on ${Store.placeOf(choice)}, commands from ${commands}`)
     const carriedOut = Effect.gen(function*() {
       const summary = yield* Run.run(app, file, options, status)

@@ -1,7 +1,7 @@
 /**
  * How projections stand, as people read it: a table, and below it what somebody should see to, with the next step.
  */
-import type { State, Status } from "./ProjectionStatus.ts"
+import type { Status } from "./ProjectionStatus.ts"
 import * as Table from "./Table.ts"
 
 const columns: ReadonlyArray<Table.Column> = [
@@ -58,14 +58,17 @@ const state = ({ head, pace, position, state }: Status): string => {
   return `${state}: ${percent} %, ${number(pace.perSecond)}/s, ${duration(pace.remainingSeconds)} left`
 }
 
-const note = ({ letters, name, parked, state, why }: Status): ReadonlyArray<string> => {
+const note = ({ letters, name, parked, state, version, why }: Status): ReadonlyArray<string> => {
   const notes: Array<string> = []
-  const advice = advices[state]
   if (state === "paused") {
     notes.push(
       `${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`
     )
-  } else if (advice !== undefined) notes.push(`${name} ${advice}`)
+  } else if (state === "never run") {
+    notes.push(
+      `Version ${version} of ${name} has never been run: a worker that has it fills it, or \`run\` with --projections.`
+    )
+  } else if (state === "unattended") notes.push(`${name} is run by no worker just now.`)
   if (letters > 0) {
     const passedOver = parked === 0
       ? ""
@@ -74,9 +77,4 @@ const note = ({ letters, name, parked, state, why }: Status): ReadonlyArray<stri
     notes.push(`${name} could not work off ${events}${passedOver}: see \`views letters ${name}\`.`)
   }
   return notes
-}
-
-const advices: { readonly [S in State]?: string } = {
-  unattended: "is run by no worker just now.",
-  "never run": "has never been run: a worker that has it fills it, or `run` with --projections."
 }

@@ -62,6 +62,7 @@ export const letters = (usual: App<unknown> | undefined) =>
           yield* print(json, { letters, parked }, LetterText.letters(name, letters, parked))
         }))
   ).pipe(
+    Command.withShortDescription("Show the events that a projection could not work off, and why"),
     Command.withDescription(
       "Show the events that a projection could not work off, why, and the streams that it passes over since"
     )
@@ -80,6 +81,7 @@ export const retry = (usual: App<unknown> | undefined) =>
           yield* print(json, retried, LetterText.retried(name, retried))
         }))
   ).pipe(
+    Command.withShortDescription("Try an event again that could not be worked off, once the code is mended"),
     Command.withDescription(
       "Try an event again that has a letter: after the projection's code was mended, by a worker that has it or, where a " +
         "stream was passed over or the event was skipped, by this command"

@@ -95,6 +95,7 @@ export const resume = (usual: App<unknown> | undefined) =>
     (given) =>
       operate(given, ({ resume }) => resume(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)
   ).pipe(
+    Command.withShortDescription("Let a projection go on that was paused"),
     Command.withDescription(
       "Let a projection go on that was paused: by hand, or at an event that it could not work off, which is tried again"
     )
@@ -126,6 +127,7 @@ export const accept = (usual: App<unknown> | undefined) =>
     (given) =>
       operate(given, ({ accept }) => accept(given.name), (status) => `${status.name} goes on${atOnce(status)}.`)
   ).pipe(
+    Command.withShortDescription("Let a projection go on after its log was restored"),
     Command.withDescription(
       "Let a projection go on after its log was restored from a copy, because what it has read is still true"
     )
@@ -154,6 +156,7 @@ export const rollback = (usual: App<unknown> | undefined) =>
         ({ name }) => `Version ${to} of ${name} is read from now on, until \`views unpin ${name}\`.`
       )
   ).pipe(
+    Command.withShortDescription("Let an older version of a view be read"),
     Command.withDescription(
       "Let an older version be read, or any other one: once it has caught up, which needs a worker that has its code. No " +
         "newer one takes over by itself until `unpin`."

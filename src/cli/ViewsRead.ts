@@ -118,6 +118,7 @@ export const list = (usual: App<unknown> | undefined) =>
           yield* sayBehind(view)
         }))
   ).pipe(
+    Command.withShortDescription("List documents of a view, by the value of a field and in the order of another"),
     Command.withDescription(
       "List documents of a view: all of them, or those with a value in an indexed field, in the order of keys or of an " +
         "indexed field. A view says which fields it has indexed when it is asked for another one."

@@ -29,9 +29,11 @@ export const command = (usual: App<unknown> | undefined) =>
           yield* Effect.sync(() => void process.stdout.write(`${text}\n`))
         }))
   ).pipe(
+    Command.withShortDescription("Tell how projections stand: how far behind, who has them, what went wrong"),
     Command.withDescription(
       "Tell how the projections of an app stand: version, position, how far behind, whether a worker has them, dead " +
-        "letters, and of one that catches up how long that takes. It reads what is kept in the store; no worker is asked."
+        "letters (events that it could not work off) and parked streams (which it passes over since), and of one that " +
+        "catches up how long that takes. It reads what is kept in the store; no worker is asked."
     ),
     Command.withExamples([
       { command: "npm start -- views status", description: "Those of the demo" },

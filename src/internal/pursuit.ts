@@ -36,6 +36,11 @@ const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<voi
   enter(reader, "running")
   yield* takeOver(chain)
   const pages = yield* feed(reader, chain.position)
+  return yield* Effect.onInterrupt(goOn(chain, pages), () => lastWord(chain))
+})
+
+const goOn = Effect.fnUntraced(function*(chain: Chain.Chain, pages: Pages): Effect.fn.Return<never, Interrupted> {
+  const { reader } = chain
   while (true) {
     const page = yield* next(chain, pages)
     if (page === undefined) {
@@ -49,6 +54,10 @@ const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<voi
     yield* Effect.yieldNow
   }
 })
+
+/** Whoever comes next, or asks how far it has come, need not go over again what nobody wanted. */
+const lastWord = (chain: Chain.Chain): Effect.Effect<void> =>
+  chain.seen > chain.position ? Effect.ignore(Effect.timeout(setDown(chain), "1 second")) : Effect.void
 
 /** A new version that has nothing more to catch up with need not wait for an event to be read. */
 const takeOver = (chain: Chain.Chain) => {

@@ -138,10 +138,10 @@ export const working = (fared: Fared, clock: Clock.Clock) => <A, E>(effect: Effe
     return Effect.ensuring(effect, Effect.sync(goOn))
   })
 
-/** What is to be finished once it was begun. */
+/** What is to be finished once it was begun; nothing more is begun once it closes. */
 export const finishing = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    if (reader.closing) return Effect.interrupt
+    if (reader.closing) return Effect.never
     reader.busy = true
     const done = () => {
       reader.busy = false

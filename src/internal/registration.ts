@@ -2,6 +2,7 @@
  * A registration: everything the runtime keeps for one aggregate definition.
  */
 import type { Clock, Context, Duration, Effect, Fiber } from "effect"
+import type { ProjectionHost } from "../ProjectionHost.ts"
 import type { Defects } from "./defects.ts"
 import type { Groups } from "./groups.ts"
 import type { CommandPlan, Plan } from "./plan.ts"
@@ -35,6 +36,8 @@ export interface Registration {
   readonly services: Context.Context<never>
   readonly clock: Clock.Clock
   readonly nextEventId: () => string
+  /** Whoever runs projections, if anybody does beside this runtime. */
+  readonly projections: ProjectionHost["Service"] | undefined
   readonly residents: Residents
   readonly capacity: Capacity
   /** Commands whose handlers were seen to answer at once. */

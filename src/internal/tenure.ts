@@ -19,8 +19,11 @@ const beatMillis = ({ running: { ports } }: Reader): number => ports.leaseMillis
 const stoppedPause = "10 seconds"
 
 /** Runs a reader for ever. `leased`: others may run it too, so that it takes its turn. */
-export const serve = (reader: Reader, leased: boolean): Effect.Effect<never> =>
-  Effect.forever(leased ? turn(reader) : Effect.andThen(attempts(reader), standBack(reader)))
+export const serve = (reader: Reader, leased: boolean): Effect.Effect<never> => {
+  const once = leased ? turn(reader) : Effect.andThen(attempts(reader), standBack(reader))
+  // A store that dies of something must not be the end of whoever asked it.
+  return Effect.forever(Effect.catchCause(once, (cause) => mend(reader, cause)))
+}
 
 /** One turn: from the lease to its loss, or until another build had better have it. */
 const turn = Effect.fnUntraced(function*(reader: Reader) {

@@ -144,3 +144,15 @@ const named = (tenant: string, key: string): Effect.Effect<void, Exclude<ReadFai
   const refusal = refuseName("the tenant", tenant) ?? refuseName("the key", key)
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
 }
+
+/** What cannot be an earlier version is a mistake in the program, which should not start. */
+export const refuseEarlier = ({ view, was }: Readable): void => {
+  const wrong = was.find(({ version }, index) =>
+    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
+    was.findIndex((other) => other.version === version) !== index
+  )
+  if (wrong === undefined) return
+  throw new RangeError(
+    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
+  )
+}

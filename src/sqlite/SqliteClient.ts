@@ -232,11 +232,10 @@ const transaction = <A, E, R>(
       failure._tag === "WorkFailed"
         ? failure
         : { _tag: "TurnFailed", certain: !uncertain.has(failure), error: failure })
+    const guarded = inTime(run, () =>
+      begun)
     return Effect.flatMap(isHeld(sql, permit), (isHeld) =>
-      isHeld
-        ? inTime(run, () =>
-          begun)
-        : run)
+      isHeld ? guarded : run)
   })
 
 /** Whether there is anybody to wait for; whoever is inside a transaction has the engine already. */

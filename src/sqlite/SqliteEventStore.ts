@@ -37,8 +37,9 @@ type Parts = Pick<SqliteInlineViews.Parts, "client" | "clock" | "log" | "inline"
 export const make = ({ client, clock, inline, log: statements, storeId, views }: Parts): EventStore["Service"] => {
   const growth = makeGrowth(statements)
 
+  // Whoever has the engine for a transaction may look at the log from there, as on every other store.
   const read = <A>(operation: string, work: () => A): Effect.Effect<A, StoreUnavailable> =>
-    Effect.mapError(client.read(operation, work), unavailable(operation))
+    Effect.mapError(client.joinedRead(operation, work), unavailable(operation))
 
   const append: EventStore["Service"]["append"] = Effect.fnUntraced(function*(group) {
     const refused = refusals(group)

@@ -138,7 +138,27 @@ const faultyLeases = ({ leases }: Inner, meet: Faults.Meet): Lease["Service"] =>
 /** What fails on command. */
 export type Provided = CheckpointStore | ViewStore | DeadLetters | Lease | FaultyReadSide
 
-/** Faults over the stores at hand. */
+/**
+ * Faults over the stores at hand.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Lease } from "varve/Lease"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as FaultyReadSide from "varve/testing/FaultyReadSide"
+ * import { unavailable } from "varve/testing/FaultyStore"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* (yield* FaultyReadSide.FaultyReadSide).next("leases.list", unavailable)
+ *   const { list } = yield* Lease
+ *   return [(yield* Effect.flip(list))._tag, yield* list]
+ * })
+ *
+ * const Stores = FaultyReadSide.layer.pipe(Layer.provideMerge(Memory.layer))
+ * await Effect.runPromise(Effect.provide(program, Stores)) // => ["StoreUnavailable", []]
+ * ```
+ */
 export const layer: Layer.Layer<Provided, never, CheckpointStore | ViewStore | DeadLetters | Lease> = Layer
   .effectContext(Effect.gen(function*() {
     const inner: Inner = {

@@ -9,7 +9,9 @@ import { TestClock } from "effect/testing"
 import type { ServiceClass } from "../Aggregate.ts"
 import { AggregateHost } from "../AggregateHost.ts"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
+import type { CheckpointStore } from "../CheckpointStore.ts"
 import type * as Command from "../Command.ts"
+import type { DeadLetters } from "../DeadLetters.ts"
 import type { Also } from "../Decision.ts"
 import {
   defaultTenant,
@@ -24,20 +26,26 @@ import type { EventStore } from "../EventStore.ts"
 import * as EventId from "../internal/eventId.ts"
 import { eventCodec } from "../internal/evolution.ts"
 import { untyped } from "../internal/types.ts"
-import { WatchWork } from "../internal/work.ts"
+import { type WatchedReaders, WatchReaders, WatchWork } from "../internal/work.ts"
+import type { Lease } from "../Lease.ts"
 import * as Memory from "../memory/Memory.ts"
+import { type Definition, ProjectionHost, type Target } from "../ProjectionHost.ts"
+import * as ProjectionRunner from "../ProjectionRunner.ts"
+import { Projections } from "../Projections.ts"
 import type { SnapshotStore } from "../SnapshotStore.ts"
+import type { ViewStore } from "../ViewStore.ts"
+import * as FaultyReadSide from "./FaultyReadSide.ts"
 import * as FaultySnapshotStore from "./FaultySnapshotStore.ts"
 import * as FaultyStore from "./FaultyStore.ts"
 import * as EventIds from "./runtime/EventIds.ts"
-import { frozen } from "./runtime/Frozen.ts"
+import { frozen, frozenSource } from "./runtime/Frozen.ts"
 import * as Turns from "./runtime/Turns.ts"
 import * as Writes from "./runtime/Writes.ts"
 
 export { Mutated } from "./runtime/Frozen.ts"
 
 /** What a test may want otherwise. */
-export interface Options extends AggregateRuntime.Options {
+export interface Options extends AggregateRuntime.Options, ProjectionRunner.Options {
   /**
    * Of the event ids and of all chance (Effect's `Random`); 1 unless given. A second runtime on the same log needs
    * another one: two events with one id are one event to a store.
@@ -50,10 +58,13 @@ export interface Options extends AggregateRuntime.Options {
 /** What the Layers of this module provide, beside the clock, the scheduler and the chance that they put in place. */
 export type Provided =
   | AggregateHost
+  | ProjectionHost
+  | Projections
   | EventStore
   | SnapshotStore
   | FaultyStore.FaultyStore
   | FaultySnapshotStore.FaultySnapshotStore
+  | FaultyReadSide.Provided
   | TestRuntime
 
 /** What a test may ask of its runtime; the functions of this module do so. */
@@ -66,7 +77,7 @@ export class TestRuntime extends Context.Service<TestRuntime, {
 
 /**
  * Ends when nothing is left to do: no command is under way or waits in a mailbox, also none whose caller was
- * interrupted, no snapshot is being saved, and no fiber of the test is ready to run. It takes no time, virtual or real,
+ * interrupted, no snapshot is being saved, no projection is behind the log, and no fiber of the test is ready to run. It takes no time, virtual or real,
  * and does not move the clock.
  *
  * As long as a handler, a store or a retry waits for virtual time, or for something that the test holds (a `gate`, a
@@ -77,30 +88,44 @@ export const idle: Effect.Effect<void, never, TestRuntime> = Effect.flatMap(Test
 
 /**
  * Lets everything run that can run without time passing and without anything from outside, and answers how much is still
- * under way after that: for each aggregate that has commands 1, for each snapshot that is being saved 1; 0 is what `idle`
- * waits for.
+ * under way after that: for each aggregate that has commands 1, for each snapshot that is being saved 1, for each partition
+ * of a projection that is behind the log or tries again 1; 0 is what `idle` waits for.
  *
  * "From outside" is what this process has to wait for: a file, a socket, a timer of the machine. In the memory stores there
  * is none. A fiber that yields for ever never settles.
  */
 export const settled: Effect.Effect<number, never, TestRuntime> = Effect.flatMap(TestRuntime, ({ settled }) => settled)
 
-/** The definitions whose work is watched. Those that have ended are forgotten. */
+/** The definitions and projections whose work is watched. Those that have ended are forgotten. */
 const makeWatched = () => {
   const watched = new Set<FiberSet.FiberSet<void>>()
+  const readers = new Set<WatchedReaders>()
+  const open = () => {
+    for (const fibers of watched) if (fibers.state._tag === "Closed") watched.delete(fibers)
+    for (const reader of readers) if (reader.isClosed()) readers.delete(reader)
+    return { fibers: [...watched], readers: [...readers] }
+  }
   return {
     watch: (fibers: FiberSet.FiberSet<void>): void => {
       watched.add(fibers)
     },
-    count: (): number => {
-      let count = 0
-      for (const fibers of watched) {
-        if (fibers.state._tag === "Closed") watched.delete(fibers)
-        else count += fibers.state.backing.size
-      }
-      return count
+    watchReaders: (reader: WatchedReaders): void => {
+      readers.add(reader)
     },
-    done: Effect.suspend(() => Effect.forEach([...watched], FiberSet.awaitEmpty, { discard: true }))
+    /** How much there is to do, and what ends when some of it may be done: also if that is at once. */
+    look: Effect.suspend(() => {
+      const { fibers, readers } = open()
+      const busy = fibers.filter(({ state }) => state._tag !== "Closed" && state.backing.size > 0)
+      const running = busy.reduce((sum, { state }) => sum + (state._tag === "Closed" ? 0 : state.backing.size), 0)
+      const changes = [
+        ...busy.map((fibers) => FiberSet.awaitEmpty(fibers)),
+        ...readers.map(({ changed, changes }) => changed(changes()))
+      ]
+      return Effect.map(Effect.forEach(readers, ({ underWay }) => underWay), (counts) => ({
+        count: counts.reduce((sum, count) => sum + count, running),
+        change: Effect.raceAllFirst([Effect.never, ...changes])
+      }))
+    })
   }
 }
 
@@ -116,17 +141,19 @@ const surroundings = ({ seed = 1 }: Options): Layer.Layer<TestRuntime> =>
     const { scheduler, stillness } = yield* Turns.current
     const random = yield* Random.withSeed(Random.Random, seed)
     const work = makeWatched()
-    const settled = Effect.map(stillness, work.count)
+    const look = Effect.andThen(stillness, work.look)
+    const settled = Effect.map(look, ({ count }) => count)
     const idle: Effect.Effect<void> = Effect.flatMap(
-      settled,
-      (count) => count === 0 ? Effect.void : Effect.andThen(work.done, idle)
+      look,
+      ({ change, count }) => count === 0 ? Effect.void : Effect.andThen(change, idle)
     )
     return Context.make(TestRuntime, { idle, settled }).pipe(
       Context.add(Clock.Clock, clock),
       Context.add(Scheduler.Scheduler, scheduler),
       Context.add(Random.Random, random),
       Context.add(EventId.EventIds, EventIds.make(seed, clock)),
-      Context.add(WatchWork, work.watch)
+      Context.add(WatchWork, work.watch),
+      Context.add(WatchReaders, work.watchReaders)
     )
   })).pipe(Layer.provide(virtualTime))
 
@@ -154,16 +181,42 @@ const hostOfTests: Layer.Layer<AggregateHost, never, AggregateHost> = Layer.effe
   })
 )
 
+/** The same for projections. */
+const readersOfTests = (options: Options): Layer.Layer<ProjectionHost | Projections, never, ProjectionRunner.Stores> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const host = yield* ProjectionHost
+    const { stillness } = yield* Turns.current
+    const register: ProjectionHost["Service"]["register"] = Effect.fnUntraced(function*(projection) {
+      const hosted = yield* host.register({
+        ...projection,
+        target: frozenTarget(projection.definition, projection.target),
+        settings: { ...projection.settings, drainDeadline: projection.settings.drainDeadline ?? 0 }
+      })
+      yield* Effect.addFinalizer(() => stillness)
+      return hosted
+    })
+    return Context.make(ProjectionHost, { ...host, register }).pipe(Context.add(Projections, yield* Projections))
+  })).pipe(Layer.provide(ProjectionRunner.layerWith(options)))
+
+const frozenTarget = ({ kind, name }: Definition, target: Target): Target =>
+  "sources" in target
+    ? { ...target, sources: target.sources.map((source) => frozenSource(name, kind, source)) }
+    : target
+
 /**
  * The same over the stores at hand, which a second runtime or another technology may share: faults, runtime, virtual
  * time, ids, frozen inputs. A store that waits for the machine is not waited for by `settled`, only by `idle`.
  */
-export const layerOver = (options: Options = {}): Layer.Layer<Provided, never, EventStore | SnapshotStore> =>
+export const layerOver = (
+  options: Options = {}
+): Layer.Layer<Provided, never, EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease> =>
   hostOfTests.pipe(
     Layer.provide(AggregateRuntime.layerWith(options)),
+    Layer.provideMerge(readersOfTests(options)),
     Layer.provideMerge(Layer.mergeAll(
       options.shared === true ? FaultyStore.layerShared : FaultyStore.layer,
-      FaultySnapshotStore.layer
+      FaultySnapshotStore.layer,
+      FaultyReadSide.layer
     )),
     Layer.provideMerge(surroundings(options))
   )

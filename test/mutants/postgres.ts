@@ -10,6 +10,8 @@ const readers = "test/postgres/PostgresReaders.test.ts"
 const epoch = "test/postgres/PostgresEpoch.test.ts"
 const tenants = "test/postgres/PostgresTenants.test.ts"
 const transaction = "test/postgres/PostgresTransaction.test.ts"
+const together = "test/postgres/Concurrency.test.ts"
+const lock = "PERFORM pg_advisory_xact_lock(${lockOf(schema)});"
 
 export const postgres: ReadonlyArray<Mutant> = [
   {
@@ -31,6 +33,25 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I1:"
   },
   {
+    guarantee: "I2",
+    bug: "PostgreSQL leaves out every other version",
+    file: functions,
+    find: "w.current + e.step, e.type",
+    replace: "w.current + 2 * e.step, e.type",
+    test: suite,
+    title: "I2:"
+  },
+  {
+    guarantee: "I3",
+    bug: "PostgreSQL decides first and takes the lock then",
+    file: functions,
+    find: `    ${lock}\n`,
+    replace: "    NULL;\n",
+    also: { find: "  IF all_ok THEN\n", replace: `  ${lock}\n\n  IF all_ok THEN\n` },
+    test: own,
+    title: "I3:"
+  },
+  {
     guarantee: "I3",
     bug: "PostgreSQL decides without the lock",
     file: functions,
@@ -47,6 +68,31 @@ export const postgres: ReadonlyArray<Mutant> = [
     replace: "ELSE true END)",
     test: suite,
     title: "I3:"
+  },
+  {
+    guarantee: "I4",
+    bug: "what writes nothing is answered without asking PostgreSQL",
+    file: "src/postgres/PostgresEventStore.ts",
+    find: "    const isCheck = admitted.every(isOnlyChecking)\n",
+    replace: `    const isCheck = admitted.every(isOnlyChecking)
+    if (isCheck && group.length === admitted.length) {
+      return Effect.succeed(group.map((append) => ({
+        _tag: "Committed",
+        writes: append.map(({ expected }) => ({ version: expected, position: undefined }))
+      })))
+    }
+`,
+    test: "test/Campaigns.test.ts",
+    title: "in one PostgreSQL, without shards"
+  },
+  {
+    guarantee: "I5",
+    bug: "PostgreSQL looks at the expectation before it looks for receipts",
+    file: functions,
+    find: "CASE WHEN a.repeated THEN 'duplicate' WHEN a.met THEN",
+    replace: "CASE WHEN a.repeated AND a.met THEN 'duplicate' WHEN a.met THEN",
+    test: suite,
+    title: "I5:"
   },
   {
     guarantee: "I5",
@@ -67,6 +113,24 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I5:"
   },
   {
+    guarantee: "I6",
+    bug: "PostgreSQL answers before the disk has it",
+    file: "src/postgres/PostgresClient.ts",
+    find: "const writerGuards = { ...guards,",
+    replace: "const writerGuards = { ...guards, synchronous_commit: \"off\",",
+    test: together,
+    title: "I6:"
+  },
+  {
+    guarantee: "I7",
+    bug: "PostgreSQL does not recognize its own event ids",
+    file: functions,
+    find: "AND e.event_id = w.first_id",
+    replace: "AND false",
+    test: own,
+    title: "I7: one whose connection ends"
+  },
+  {
     guarantee: "I7",
     bug: "PostgreSQL calls an append refused whose connection was lost",
     file: "src/postgres/PostgresFailures.ts",
@@ -74,6 +138,16 @@ export const postgres: ReadonlyArray<Mutant> = [
     replace: "  certain: isCertain(error) || true,",
     test: own,
     title: "I7:"
+  },
+  {
+    guarantee: "I8",
+    bug: "PostgreSQL reads where the log ends before it has the lock",
+    file: functions,
+    find: "  all_ok bool;\nBEGIN\n",
+    replace: "  all_ok bool;\n  seen bigint := coalesce((SELECT max(position) FROM \"${schema}\".events), 0);\nBEGIN\n",
+    also: { find: "  SELECT coalesce(head.position, 0),\n", replace: "  SELECT seen,\n" },
+    test: together,
+    title: "I8:"
   },
   {
     guarantee: "I8",
@@ -103,6 +177,18 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I9"
   },
   {
+    guarantee: "I9",
+    bug: "a reader on PostgreSQL is at the log's end of a moment after its page",
+    file: "src/postgres/PostgresEventStore.ts",
+    find: "  return Effect.map(rows, (found) => {\n    const { events, head } = Rows.logEvents(found)\n",
+    replace: `  return Effect.zipWith(rows, read(statements.head, []), (found, [row]) => {
+    const { events } = Rows.logEvents(found)
+    const head = row?.[0] ?? 0n
+`,
+    test: together,
+    title: "I9:"
+  },
+  {
     guarantee: "I10",
     bug: "who only looks waits for PostgreSQL's writers",
     file: functions,
@@ -127,6 +213,15 @@ export const postgres: ReadonlyArray<Mutant> = [
     find: "    Effect.retry(again),\n",
     replace: "    Effect.ignore,\n",
     test: own,
+    title: "I19:"
+  },
+  {
+    guarantee: "I19",
+    bug: "who follows on PostgreSQL waits to be told",
+    file: "src/postgres/PostgresGrowth.ts",
+    find: "Effect.raceFirst(told, looking)",
+    replace: "told",
+    test: together,
     title: "I19:"
   },
   {
@@ -353,5 +448,25 @@ export const postgres: ReadonlyArray<Mutant> = [
     replace: "if (bound === null) {",
     test: tenants,
     title: "I21:"
+  },
+  {
+    guarantee: "I23",
+    bug: "on PostgreSQL one duplicate makes duplicates of the group",
+    file: functions,
+    find: "bool_or(d.write IS NOT NULL) OVER (PARTITION BY w.append) AS repeated",
+    replace: "bool_or(d.write IS NOT NULL) OVER () AS repeated",
+    test: suite,
+    title: "I23:"
+  },
+  {
+    guarantee: "I23",
+    bug: "PostgreSQL refuses a call in which there is a conflict",
+    file: functions,
+    find: "    GET DIAGNOSTICS written = ROW_COUNT;\n",
+    replace: `    GET DIAGNOSTICS written = ROW_COUNT;
+    IF 'conflict' = ANY (status) THEN RAISE EXCEPTION 'a conflict'; END IF;
+`,
+    test: suite,
+    title: "I23:"
   }
 ]

@@ -17,7 +17,7 @@ export const testing: ReadonlyArray<Mutant> = [
     guarantee: "idle",
     bug: "it ends while commands are under way",
     file: "src/testing/TestRuntime.ts",
-    find: "count === 0 ? Effect.void : Effect.andThen(work.done, idle)",
+    find: "count === 0 ? Effect.void : Effect.andThen(change, idle)",
     replace: "Effect.void",
     test: "test/testing/TestRuntime.test.ts",
     title: "idle"
@@ -26,8 +26,8 @@ export const testing: ReadonlyArray<Mutant> = [
     guarantee: "idle",
     bug: "what the work has led to is not looked at",
     file: "src/testing/TestRuntime.ts",
-    find: "Effect.andThen(work.done, idle)",
-    replace: "work.done",
+    find: "Effect.andThen(change, idle)",
+    replace: "change",
     test: "test/testing/TestRuntime.test.ts",
     title: "idle"
   },

@@ -9,7 +9,7 @@ import { Socket } from "node:net"
 import { vi } from "vitest"
 import type { Step } from "../../src/CheckpointStore.ts"
 import type { ViewDefinition } from "../../src/ViewStore.ts"
-import { freshSchema, onPostgres, open, stranger, url } from "./server.ts"
+import { freshSchema, onPostgres, open, place, stranger, url } from "./server.ts"
 
 const id = { name: "totals", version: 1, partition: 0 }
 const step = (revision: number, to = 10n): Step => ({ id, revision, to, epoch: "e" })
@@ -192,7 +192,7 @@ onPostgres(() => {
           yield* sql`INSERT INTO ${sql(`${schema}.mine`)} VALUES (0)`
           const second = yield* open({ schema })
           const end = 300n
-          const told = { moved: 0, unavailable: 0, unknown: 0 }
+          const told = { kept: 0, moved: 0, unavailable: 0, unknown: 0 }
           const run = Effect.fnUntraced(function*(runner: Pick<typeof second, "checkpoints" | "views" | "sql">) {
             while (true) {
               const found = yield* runner.checkpoints.get(id)
@@ -202,7 +202,8 @@ onPostgres(() => {
                 runner.sql`UPDATE ${runner.sql(`${schema}.mine`)} SET n = n + 1`,
                 runner.views.write(view, [{ tenant: "t", key: "n", document: JSON.stringify({ n: Number(to) }) }])
               )
-              yield* Effect.catchTags(runner.checkpoints.advance({ ...step(found?.revision ?? 0), to }, count), {
+              const advancing = runner.checkpoints.advance({ ...step(found?.revision ?? 0), to }, count)
+              yield* Effect.catchTags(Effect.map(advancing, () => told.kept++), {
                 CheckpointMoved: () => Effect.sync(() => told.moved++),
                 SqlError: () => Effect.sync(() => told.unavailable++),
                 StoreUnavailable: ({ detail }) =>
@@ -213,11 +214,14 @@ onPostgres(() => {
           const again = (runner: Pick<typeof second, "checkpoints" | "views" | "sql">) =>
             Effect.retry(run(runner), { while: ({ _tag }) => _tag === "StoreUnavailable" })
           const other = yield* stranger
-          const killing = yield* Effect.forkChild(Effect.forever(Effect.andThen(
-            other`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'varve'
-            AND query LIKE ${`%${schema}%`} AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1`,
-            Effect.sleep("4 millis")
-          )))
+          const kill = other`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'varve'
+          AND query LIKE ${`%${schema}%`} AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1`
+          // Never so often that nobody comes anywhere.
+          const killing = yield* Effect.forkChild(Effect.forever(Effect.suspend(() => {
+            const due = told.kept + 1
+            const untilDue = Effect.repeat(Effect.sleep("1 millis"), { until: () => told.kept >= due })
+            return Effect.andThen(kill, untilDue)
+          })))
           yield* Effect.all([again({ checkpoints, views, sql }), again(second)], { concurrency: 2 })
           yield* Fiber.interrupt(killing)
           const counted = yield* other`SELECT n FROM ${other(`${schema}.mine`)}`
@@ -234,7 +238,7 @@ onPostgres(() => {
     it.live("takes five round trips where it reads and writes documents, three where it does neither", () =>
       Effect.gen(function*() {
         const { checkpoints, views } = yield* worker
-        const { port } = new URL(url)
+        const { port } = new URL(`${place.url}`)
         const isToServer = (socket: unknown) => socket instanceof Socket && `${socket.remotePort}` === port
         const sent = vi.spyOn(Socket.prototype, "write")
         yield* Effect.addFinalizer(() => Effect.sync(() => sent.mockRestore()))

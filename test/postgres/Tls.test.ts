@@ -2,10 +2,11 @@
  * A server that admits nobody without TLS and a password: the store speaks to it if it shows the right certificate, and
  * says the password to nobody else.
  */
-import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import { strictEqual } from "@effect/vitest/utils"
 import { Cause, Effect, Exit, Logger, Redacted, References, Stream, Tracer } from "effect"
+import { Reactivity } from "effect/reactivity"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -102,9 +103,21 @@ const printed = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
     ? [inspect(exit.value, { depth: 12, showHidden: true })]
     : [Cause.pretty(exit.cause), inspect(exit, { depth: 12, showHidden: true }), JSON.stringify(exit), String(exit)]
 
+/** A role with a password, and a schema of its own. */
+const makeRole = (url: string) =>
+  Effect.flatMap(connect(url), (sql) =>
+    sql.unsafe(`CREATE ROLE app LOGIN PASSWORD '${password}'`).pipe(
+      Effect.andThen(sql`CREATE SCHEMA varve AUTHORIZATION app`)
+    ))
+
+const connect = (url: string) => PgClient.makeClient({ url: Redacted.make(url) }).pipe(Effect.provide(Reactivity.layer))
+
 const certificate = makeCertificate("varve test")
 const server = await begin(certificate)
-if ("stop" in server) afterAll(server.stop)
+if ("stop" in server) {
+  afterAll(server.stop)
+  await Effect.runPromise(Effect.scoped(makeRole(server.url)))
+}
 
 const asApp = (url: string) => url.replace("postgres@", `app:${password}@`)
 
@@ -113,12 +126,6 @@ const on = (url: string, options: Partial<Postgres.Options> = {}) => ({
   behindPooler: false,
   ...options
 })
-
-/** A role with a password, and a schema of its own. */
-const makeRole = (sql: PgClient.PgClient) =>
-  sql.unsafe(`CREATE ROLE app LOGIN PASSWORD '${password}'`).pipe(
-    Effect.andThen(sql`CREATE SCHEMA varve AUTHORIZATION app`)
-  )
 
 const onTls = (test: (url: string, trusted: Postgres.Options["ssl"]) => void) =>
   "missing" in server
@@ -130,15 +137,14 @@ onPostgres(() =>
     describe("a server with TLS and passwords", () => {
       it.live("is spoken to when its certificate is trusted, on every connection with TLS", () =>
         Effect.gen(function*() {
-          const setUp = yield* open({ url, schema: "set_up", behindPooler: false })
-          yield* makeRole(setUp.sql)
           const { events, sql } = yield* open(on(url, { ssl }))
           const [status] = yield* events.append([[Sample.write(Sample.stream(), 0, Sample.events(3))]])
           strictEqual(status!._tag, "Committed")
           const following = Stream.runCollect(Stream.take(events.follow({ after: 0n }), 1))
           strictEqual((yield* following)[0]!.events.length, 3)
           yield* sql`SELECT 1`
-          const sessions = yield* setUp.sql`SELECT DISTINCT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid)
+          const sessions =
+            yield* (yield* connect(url))`SELECT DISTINCT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid)
             WHERE a.usename = 'app'`
           assert.deepStrictEqual(sessions, [{ ssl: true }])
         }))

@@ -18,7 +18,7 @@ describe("a projection", () => {
 
   it.effect("pauses, shows what each event does, and goes on", () => Life.pausesAndSteps(memory))
 
-  it.effect("is reset by a process that does not run it", () => Life.isResetElsewhere(memory))
+  it.effect("I19: is reset by a process that does not run it", () => Life.isResetElsewhere(memory))
 
   it.effect("I11: is filled by several partitions, whose number is no secret", () =>
     Effect.forEach(seeds, (seed) => Life.partitions(memory, seed), { discard: true }))

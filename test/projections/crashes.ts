@@ -33,8 +33,8 @@ export const assertEqual = Effect.fnUntraced(function*(name: string, version: nu
   )
 })
 
-/** A process dies at a point of its work, and another one takes over. */
-const dyingAt = (stores: Stores, seed: number, dies: Point | undefined) =>
+/** A process dies at a point of its work, and another one takes over. Answers how many points there were. */
+export const dyingAt = (stores: Stores, seed: number, dies: Point | undefined) =>
   scenario(
     stores,
     Effect.gen(function*() {

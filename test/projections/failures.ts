@@ -42,15 +42,17 @@ const fragile = (options: Settings) => {
 
 const operations = ({ context }: Process<never>) => Context.get(context, Projections)
 
-const statusOf = (process: Process<never>) => Effect.map(operations(process).status("traces"), ([status]) => status!)
+const statusOf = (process: Process<never>, name = "traces") =>
+  Effect.map(operations(process).status(name), ([status]) => status!)
 
 /** Ends when a projection fares as is said. */
 export const when = Effect.fnUntraced(function*(
   process: Process<never>,
-  is: (status: ProjectionStatus) => boolean
+  is: (status: ProjectionStatus) => boolean,
+  name?: string
 ) {
   while (true) {
-    const status = yield* statusOf(process)
+    const status = yield* statusOf(process, name)
     if (is(status)) return status
     yield* Effect.sleep("50 millis")
   }

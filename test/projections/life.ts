@@ -43,11 +43,13 @@ export const takesOver = (stores: Stores, leaseMillis: number) =>
       yield* grow(random, 10)
       yield* caughtUp(first, Traces)
       const second = yield* start(projection(), { lease: leaseMillis })
+      yield* Effect.sleep("1 second")
       yield* grow(random, 10)
       yield* caughtUp(first, Traces)
       // It stands by, and knows from the checkpoint how far the other one is.
       yield* caughtUp(second, Traces)
       assert.lengthOf(second.steps, 0)
+      assert.deepInclude((yield* operations(second).status("traces"))[0], { state: "standby", lagEvents: 0n })
       const before = yield* Clock.currentTimeMillis
       yield* first.kill
       yield* grow(random, 10)

@@ -2,7 +2,7 @@
  * Scenarios of versions: a new one is filled beside the old, takes over, and is rolled back.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Latch, Layer } from "effect"
 import * as Projection from "../../src/Projection.ts"
 import { Projections } from "../../src/Projections.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
@@ -39,21 +39,23 @@ const operations = ({ context }: Process<never>) => Context.get(context, Project
 const liveVersion = Effect.flatMap(ViewStore, ({ live }) => live("traces"))
 
 /**
- * Asks the new code for a document over and over: each answer is one that was true while it was asked, whichever version
- * is read.
+ * Asks the new code for all documents over and over: each answer is a moment of the log, and none is much earlier than
+ * the one before, whichever version is read.
  */
-const asking = ({ context }: Process<NewTraces>, asked: { count: number }) =>
+const asking = ({ context }: Process<NewTraces>, asked: { count: number; last: number }) =>
   Effect.gen(function*() {
     const view = Context.get(context, NewTraces)
     const entries = yield* view.list({ limit: 1_000 })
     const events = yield* allEvents
     const found = JSON.stringify(entries.map(({ document, key }) => [key, document]).toSorted())
-    const possible = Array.from({ length: events.length + 1 }, (_, count) =>
-      JSON.stringify([...offline(events.slice(0, count))].toSorted()))
-    // A view is some way behind, and never anything but a moment of the log.
-    assert.isTrue(possible.includes(found), `no moment of the log: ${found}`)
+    const isThen = (count: number) => JSON.stringify([...offline(events.slice(0, count))].toSorted()) === found
+    // A new version takes over when all that it lacks is one batch.
+    const from = Math.max(0, asked.last - settings.pageEvents)
+    const moment = Array.from({ length: events.length + 1 - from }, (_, index) => from + index).find(isThen)
+    assert.isDefined(moment, `no moment of the log from ${from} on: ${found}`)
+    asked.last = Math.max(asked.last, moment!)
     asked.count++
-    yield* Effect.sleep("30 millis")
+    yield* Effect.sleep("5 millis")
   }).pipe(Effect.forever)
 
 /**
@@ -71,8 +73,10 @@ export const rebuilds = (stores: Stores, seed: number, dies: Point | undefined) 
       yield* caughtUp(old, Traces)
       assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: false })
       const newCode = Layer.merge(NewTraces.toLayer(sources, settings), fireworks(fired))
-      let young = yield* start(newCode, { lease: stores.lease, dies })
-      const asked = { count: 0 }
+      // It takes its time, so that others can look meanwhile.
+      const before = () => Effect.sleep("15 millis")
+      let young = yield* start(newCode, { lease: stores.lease, dies, before })
+      const asked = { count: 0, last: (yield* allEvents).length }
       const points = yield* Effect.raceFirst(
         Effect.as(young.died, 0),
         Effect.raceFirst(
@@ -158,5 +162,57 @@ export const rollsBack = (stores: Stores, seed: number) =>
       assert.deepStrictEqual((yield* operations(young).status("traces"))[0]!.versions.map(({ version }) => version), [
         2
       ])
+    })
+  )
+
+/** A new version of several partitions is read when the last of them has caught up, and not before. */
+export const waitsForAll = (stores: Stores, seed: number) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      yield* grow(randomOf(seed), 40)
+      const old = yield* start(oldCode, { lease: stores.lease })
+      yield* caughtUp(old, Traces)
+      const late = yield* Latch.make()
+      const young = yield* start(NewTraces.toLayer(sources, { ...settings, partitions: 3 }), {
+        lease: stores.lease,
+        before: ({ partition }) => partition === 1 ? late.await : Effect.void
+      })
+      const { checkpoints } = young.faults.inner
+      while (true) {
+        const others = (yield* checkpoints.list("traces")).filter(({ partition, version }) =>
+          version === 2 && partition !== 1
+        )
+        if (others.length === 2 && others.every(({ position }) => position >= 40n)) break
+        yield* Effect.sleep("20 millis")
+      }
+      assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: false }, `seed ${seed}: one is late`)
+      yield* late.open
+      yield* caughtUp(young, NewTraces)
+      assert.deepStrictEqual(yield* liveVersion, { version: 2, pinned: false }, `seed ${seed}`)
+      yield* assertEqual("traces", 2, `seed ${seed}`)
+    })
+  )
+
+/** Pinned by another process, a version is read for as long as it is, also if a new one catches up at that moment. */
+export const staysPinned = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      yield* grow(randomOf(1), 40)
+      const old = yield* start(oldCode, { lease: stores.lease })
+      yield* caughtUp(old, Traces)
+      const late = yield* Latch.make()
+      const young = yield* start(NewTraces.toLayer(sources, settings), {
+        lease: stores.lease,
+        before: () => late.await
+      })
+      yield* Effect.sleep("1 second")
+      yield* operations(old).rollback("traces", 1, { deadline: "10 seconds" })
+      yield* late.open
+      yield* caughtUp(young, NewTraces)
+      yield* grow(randomOf(2), 10)
+      yield* caughtUp(young, NewTraces)
+      assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: true })
     })
   )

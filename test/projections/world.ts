@@ -81,18 +81,32 @@ export interface Point {
 
 const dead = new StoreUnavailable({ operation: "any", detail: "the process is gone" })
 
+/** How a process dies that dies at a point: what its last call comes to. */
+export const Death = Context.Reference<Effect.Effect<never, StoreUnavailable>>("test/projections/Death", {
+  defaultValue: () => Effect.fail(dead)
+})
+
+/** Stores of its own for a process that dies, over the same log; those at hand unless given. */
+export const Elsewhere = Context.Reference<
+  Effect.Effect<Context.Context<StoresOf>, StoreUnavailable, Scope.Scope> | undefined
+>("test/projections/Elsewhere", { defaultValue: () => undefined })
+
 /** Starts projections in a process of their own on the stores at hand. */
 export const start = Effect.fnUntraced(function*<R, E>(
   projections: Layer.Layer<R, E, ProjectionHost | ViewStore>,
-  { dies, lease, leases = "real" }: {
+  { before = () => Effect.void, dies, lease, leases = "real" }: {
     readonly lease: Duration.Input
     readonly dies?: Point | undefined
+    /** What happens before a checkpoint is set, but for the first time. */
+    readonly before?: (id: CheckpointId) => Effect.Effect<void>
     /** "void": it believes that it has every lease. */
     readonly leases?: "real" | "void"
   }
 ) {
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-  const stores = yield* Effect.context<StoresOf>()
+  const death = yield* Death
+  const elsewhere = dies === undefined ? undefined : yield* Elsewhere
+  const stores = elsewhere === undefined ? yield* Effect.context<StoresOf>() : yield* elsewhere
   let calls = 0
   let isDead = false
   let trouble: Fault<StoreUnavailable> = passes
@@ -101,7 +115,7 @@ export const start = Effect.fnUntraced(function*<R, E>(
   const die = Effect.suspend(() => {
     isDead = true
     for (const wake of deaths) wake()
-    return Effect.fail(dead)
+    return death
   })
   const crash: Fault<StoreUnavailable> = (call) =>
     Effect.suspend(() => {
@@ -120,7 +134,7 @@ export const start = Effect.fnUntraced(function*<R, E>(
     const log = yield* FaultyStore.FaultyStore
     for (const operation of ["follow", "head"] as const) yield* log.always(operation, crash)
     const checkpoints = yield* CheckpointStore
-    return Context.make(CheckpointStore, recording(checkpoints, steps)).pipe(
+    return Context.make(CheckpointStore, recording(checkpoints, steps, before)).pipe(
       Context.add(Lease, leases === "void" ? voidLeases : yield* Lease)
     )
   }))
@@ -153,11 +167,15 @@ export const start = Effect.fnUntraced(function*<R, E>(
 /** What a process does in any case, as time passes: a point of its life, and none of a batch. */
 const isBeat = (operation: string): boolean => operation.startsWith("leases.") || operation === "checkpoints.get"
 
-const recording = (checkpoints: CheckpointStore["Service"], steps: Array<Step>): CheckpointStore["Service"] => ({
+const recording = (
+  checkpoints: CheckpointStore["Service"],
+  steps: Array<Step>,
+  before: (id: CheckpointId) => Effect.Effect<void>
+): CheckpointStore["Service"] => ({
   ...checkpoints,
   advance: (step, work) =>
     Effect.tap(
-      checkpoints.advance(step, work),
+      Effect.andThen(step.revision === 0 ? Effect.void : before(step.id), checkpoints.advance(step, work)),
       ({ checkpoint }) =>
         Effect.sync(() => steps.push({ id: step.id, from: step.revision, revision: checkpoint.revision, to: step.to }))
     )

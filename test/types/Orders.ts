@@ -1,9 +1,10 @@
 /**
  * A small protocol whose types the tests of types pin.
  */
-import { Context, type Effect, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
 import * as Aggregate from "varve/Aggregate"
 import * as Event from "varve/Event"
+import * as Projection from "varve/Projection"
 
 export const OrderEvent = Event.union({
   OrderPlaced: { totalCents: Schema.Int },
@@ -47,3 +48,28 @@ export const handlers = {
   note: () => Aggregate.decide([]),
   touch: () => Aggregate.decide([])
 }
+
+const Summary = Schema.Struct({
+  status: Schema.Literals(["placed", "shipped"]),
+  cents: Schema.Int,
+  note: Schema.String
+})
+export type Summary = typeof Summary.Type
+
+export class OrderSummaries extends Projection.View<OrderSummaries>()("order-summaries", {
+  version: 1,
+  document: Summary,
+  indexes: ["status", "cents"]
+}) {}
+
+export const OrderSummariesLive = OrderSummaries.toLayer((on) => [
+  on(OrderEvent, {
+    OrderPlaced: (_, { totalCents }) => ({ status: "placed", cents: totalCents, note: "" }),
+    OrderShipped: (before) => before && { ...before, status: "shipped" }
+  })
+])
+
+export const mails = Projection.effect("mails", {
+  from: "now",
+  sources: (on) => [on(OrderEvent, { OrderPlaced: () => Effect.void })]
+})

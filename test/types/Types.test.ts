@@ -45,6 +45,29 @@ const refused: Readonly<Record<string, string>> = {
   UpcastToUndeclared:
     "Property 'carrier' is missing in type '{ readonly _tag: \"MoneyDeposited\"; readonly cents: number; readonly note?: string; }' but required in type '{ readonly _tag: \"OrderShipped\"; readonly carrier: string; }'.",
   UpcastWithWrongData: "Type 'string' is not assignable to type 'number'.",
+  AfterWithoutDocument:
+    "Property 'document' is missing in type '{ key: string; }' but required in type '{ readonly key: string; readonly document: Pick<{ readonly status: \"placed\" | \"shipped\"; readonly cents: number; readonly note: string; }, \"cents\" | \"status\">; }'.",
+  AsyncView:
+    "Type 'Promise<undefined>' is missing the following properties from type '{ readonly status: \"placed\" | \"shipped\"; readonly cents: number; readonly note: string; }': status, cents, note",
+  CaseOfNoEvent:
+    "Object literal may only specify known properties, but 'OrderPlcaed' does not exist in type 'DocumentCases<{ readonly status: \"placed\" | \"shipped\"; readonly cents: number; readonly note: string; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }> & NoOtherEvents<...>'. Did you mean to write 'OrderPlaced'?",
+  EarlierOfAnother:
+    "Property 'total' is missing in type '{ sum: number; }' but required in type '{ readonly total: number; }'.",
+  EffectFromNowhere:
+    "Property 'from' is missing in type '{ sources: (on: OnEvents) => EffectSource<never>[]; }' but required in type 'EffectOptions<EffectSource<any>>'.",
+  EffectOfNoEffect:
+    "Type 'Promise<void>' is missing the following properties from type 'Effect<unknown, unknown, any>': toJSON, [NodeInspectSymbol], [TypeId], [Symbol.iterator], pipe",
+  ForeignFieldValue: "Type '\"lost\"' is not assignable to type '\"placed\" | \"shipped\" | null | undefined'.",
+  ForeignState: "Type 'string' is not assignable to type 'number'.",
+  IndexOfAList: "Type '\"skus\"' is not assignable to type '\"total\"'.",
+  IndexOfNoField: "Type '\"skus\"' is not assignable to type '\"sku\"'.",
+  UnindexedField:
+    "Object literal may only specify known properties, and 'note' does not exist in type '{ readonly cents?: number | null; readonly status?: \"placed\" | \"shipped\" | null; }'.",
+  UnindexedOrder: "Type '\"note\"' is not assignable to type '\"cents\" | \"status\"'.",
+  ViewWithoutLayer: "Type 'OrderSummaries' is not assignable to type 'never'.",
+  ViewWithoutRunner: "Type 'ProjectionHost' is not assignable to type 'never'.",
+  WrongDocument:
+    "Property 'note' is missing in type '{ status: \"placed\"; cents: number; }' but required in type '{ readonly status: \"placed\" | \"shipped\"; readonly cents: number; readonly note: string; }'.",
   WrongReply:
     "Property 'totalCents' is missing in type '{ total: number; }' but required in type '{ readonly totalCents: number; }'."
 }

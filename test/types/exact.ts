@@ -2,7 +2,7 @@
  * The types that users see, pinned exactly: this file compiles, or they have changed.
  */
 import { Effect, Layer, type Result, Schema, type Stream } from "effect"
-import type { SqlClient } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import * as Aggregate from "varve/Aggregate"
 import type { AggregateHost, CommandFailed, Commit, StateAt } from "varve/AggregateHost"
 import type * as AggregateRuntime from "varve/AggregateRuntime"
@@ -13,8 +13,13 @@ import type { EventStore, StoreUnavailable } from "varve/EventStore"
 import type { InlineViews } from "varve/InlineViews"
 import type { Lease } from "varve/Lease"
 import type * as Memory from "varve/memory/Memory"
+import * as Projection from "varve/Projection"
+import type { ChangesMissed, FieldPending, ProjectionHost } from "varve/ProjectionHost"
+import type * as ProjectionRunner from "varve/ProjectionRunner"
+import type { Projections } from "varve/Projections"
 import type { SnapshotStore } from "varve/SnapshotStore"
 import type * as Sqlite from "varve/sqlite/Sqlite"
+import type * as FaultyReadSide from "varve/testing/FaultyReadSide"
 import type * as FaultySnapshotStore from "varve/testing/FaultySnapshotStore"
 import type * as FaultyStore from "varve/testing/FaultyStore"
 import * as TestRuntime from "varve/testing/TestRuntime"
@@ -26,10 +31,15 @@ import {
   evolve,
   handlers,
   initial,
+  mails,
   NotShippable,
   OrderEvent,
+  type OrderPlaced,
   Orders,
-  OrderShipped
+  OrderShipped,
+  OrderSummaries,
+  OrderSummariesLive,
+  type Summary
 } from "./Orders.ts"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -127,6 +137,92 @@ is<
 const worker = Worker.layer({ aggregates: [Asking] })
 is<Equal<typeof worker, Layer.Layer<Orders, never, Carriers | EventStore | SnapshotStore>>>()
 
+const workerWithViews = Worker.layer({ aggregates: [Asking], projections: [OrderSummariesLive, mails.toLayer()] })
+is<
+  Equal<
+    typeof workerWithViews,
+    Layer.Layer<
+      Orders | OrderSummaries | ProjectionHost | Projections,
+      never,
+      Carriers | EventStore | SnapshotStore | ReadSide
+    >
+  >
+>()
+
+// ── projections
+
+is<Equal<typeof OrderSummariesLive, Layer.Layer<OrderSummaries, never, ProjectionHost | ViewStore>>>()
+is<Equal<typeof ProjectionRunner.layer, Layer.Layer<ProjectionHost | Projections, never, ProjectionRunner.Stores>>>()
+
+export const views = Effect.gen(function*() {
+  const summaries = yield* OrderSummaries
+  const one = summaries.get("o-1")
+  is<Equal<typeof one, Effect.Effect<Summary | undefined, Projection.ReadFailure, never>>>()
+  const placed = summaries.list({ where: { status: "placed" }, orderBy: { field: "cents" }, limit: 10 })
+  is<
+    Equal<
+      typeof placed,
+      Effect.Effect<ReadonlyArray<Projection.Entry<Summary>>, Projection.ReadFailure | FieldPending, never>
+    >
+  >()
+  void summaries.list({ orderBy: { field: "cents" }, after: { key: "o-1", document: { status: "placed", cents: 3 } } })
+  void summaries.list({ after: "o-1", where: { status: null } })
+  const count = summaries.count({ where: { cents: 5 }, tenant: "t" })
+  is<Equal<typeof count, Effect.Effect<number, Projection.ReadFailure | FieldPending, never>>>()
+  is<Equal<typeof summaries.changes, Stream.Stream<Projection.Change<Summary>, ChangesMissed, never>>>()
+})
+
+OrderSummaries.toLayer((on) => [
+  on(OrderEvent, {
+    OrderPlaced: (before, event, meta) => {
+      is<Equal<typeof before, Summary | undefined>>()
+      is<Equal<typeof event, typeof OrderPlaced.Type>>()
+      is<Equal<typeof meta, Projection.Meta>>()
+      return undefined
+    }
+  }, {
+    key: (event) => {
+      is<Equal<typeof event, typeof OrderPlaced.Type>>()
+      return [String(event.totalCents)]
+    }
+  })
+])
+
+class Total extends Projection.Fold<Total, number>()("total") {}
+const TotalLive = Total.toLayer({
+  initial: () => 0,
+  sources: (on) => [on(OrderEvent, { OrderPlaced: (sum, { totalCents }) => sum + totalCents })]
+})
+is<Equal<typeof TotalLive, Layer.Layer<Total, never, ProjectionHost>>>()
+export const total = Effect.gen(function*() {
+  const { state } = yield* Total
+  is<Equal<typeof state, Effect.Effect<number, never, never>>>()
+})
+
+const rows = Projection.sql("rows", {
+  version: 1,
+  events: [OrderEvent, CounterEvent],
+  apply: Effect.fnUntraced(function*(batch, { suffix }) {
+    is<Equal<typeof suffix, string>>()
+    const [first] = batch
+    is<Equal<typeof first, Event.Recorded<typeof OrderEvent.Type | typeof CounterEvent.Type> | undefined>>()
+    yield* SqlClient.SqlClient
+  })
+})
+const RowsLive = rows.toLayer()
+is<Equal<typeof RowsLive, Layer.Layer<never, never, ProjectionHost | ViewStore | SqlClient.SqlClient>>>()
+is<Equal<typeof rows.suffix, Effect.Effect<string, StoreUnavailable, ViewStore>>>()
+
+const asking = Projection.effect("asking", {
+  from: "now",
+  sources: (on) => [
+    on(OrderEvent, { OrderShipped: ({ carrier }) => Effect.flatMap(Carriers, ({ known }) => known(carrier)) }),
+    on(CounterEvent, { Counted: () => Effect.void })
+  ]
+})
+const AskingEffect = asking.toLayer()
+is<Equal<typeof AskingEffect, Layer.Layer<never, never, ProjectionHost | Carriers>>>()
+
 // ── tests
 
 is<Equal<typeof TestRuntime.layer, Layer.Layer<TestRuntime.Provided, never, never>>>()
@@ -134,17 +230,21 @@ is<
   Equal<
     TestRuntime.Provided,
     | AggregateHost
+    | ProjectionHost
+    | Projections
     | EventStore
     | SnapshotStore
+    | ReadSide
     | FaultyStore.FaultyStore
     | FaultySnapshotStore.FaultySnapshotStore
+    | FaultyReadSide.FaultyReadSide
     | TestRuntime.TestRuntime
   >
 >()
 is<
   Equal<
     ReturnType<typeof TestRuntime.layerOver>,
-    Layer.Layer<TestRuntime.Provided, never, EventStore | SnapshotStore>
+    Layer.Layer<TestRuntime.Provided, never, EventStore | SnapshotStore | ReadSide>
   >
 >()
 is<Equal<typeof FaultyStore.layer, Layer.Layer<EventStore | FaultyStore.FaultyStore, never, EventStore>>>()

@@ -8,6 +8,7 @@
  */
 import { Chunk, Data, Effect, Equal, Hash, HashMap, HashSet, Option, Result, Schema } from "effect"
 import type { Behavior, HandlerContext } from "../../AggregateHost.ts"
+import type { Kind, Source } from "../../ProjectionHost.ts"
 
 /**
  * A handler, or a case of `evolve`, wrote to what it was given. The cause is the error at the line where it did.
@@ -44,6 +45,24 @@ export const frozen = (aggregate: string, { evolve, handlers, initial }: Behavio
       // An error is an Effect too, but there is nothing to run.
       if (!Effect.isEffect(answer) || answer instanceof Error) return answer
       return Effect.catchDefect(answer, (defect) => Effect.die(blame(defect, given)))
+    }
+  })
+})
+
+/**
+ * The cases of a projection, on frozen inputs: documents and events. The state of a fold is its own, to be changed in
+ * place.
+ */
+export const frozenSource = (projection: string, kind: Kind, source: Source): Source => ({
+  ...source,
+  cases: mapValues(source.cases, (handle, tag) => {
+    if (handle === undefined) return handle
+    const blame = blameOf(projection, `the handler of ${tag}`)
+    return (...args) => {
+      const [state, event] = kind === "effect" ? [undefined, args[0]] : args
+      const given = { ...kind === "view" && { document: freeze(state) }, event: freeze(event) }
+      const answer = attempt(() => handle(...args), (error) => blame(error, given))
+      return kind === "view" ? freeze(answer) : answer
     }
   })
 })

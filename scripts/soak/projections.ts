@@ -1,0 +1,304 @@
+/**
+ * Two processes run the same projections on one store while a third one writes: views with several partitions, one that
+ * two aggregates make together, an SQL projection, an effect. At random moments one of the two is killed, or stands still
+ * for longer than its lease and then goes on, and both at once now and then. In the end views and rows must be what the
+ * log says, the checkpoints one chain, effects done; and 30 seconds after the last fault nobody may be behind.
+ *
+ * `npm run soak -- projections [RUNS] [SEED] [PLACE]`, 20 runs of 8 faults on both places unless given; the tests run a
+ * small one.
+ */
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import { defaultTenant, type Stored } from "../../src/Event.ts"
+import { EventStore } from "../../src/EventStore.ts"
+import { Lease } from "../../src/Lease.ts"
+import { randomOf, type Seeded } from "../../src/testing/Seeded.ts"
+import { ViewStore } from "../../src/ViewStore.ts"
+import * as Chains from "./chains.ts"
+import { dropSchema, storesWithSqlAt } from "./place.ts"
+import { appends, type Expected, expected, partitions, tableOf } from "./readModels.ts"
+
+/** What the runs came to. */
+export interface Report {
+  readonly runs: number
+  readonly faults: Readonly<Record<Fault, number>>
+  readonly events: number
+  /** Checkpoints that were set. */
+  readonly steps: number
+  /** How often a lease went to another process. */
+  readonly takeovers: number
+  /** Effects that were done, and how many of them again. */
+  readonly effects: { readonly done: number; readonly again: number }
+  /** From the last fault of a run to the moment when nobody was behind. */
+  readonly caughtUpMillis: { readonly median: number; readonly most: number }
+  readonly seconds: number
+  /** What went wrong; empty in health. */
+  readonly problems: ReadonlyArray<string>
+}
+
+/** What happens to a process. */
+type Fault = "killed" | "frozen" | "both killed"
+
+/** How much of it. */
+export interface Options {
+  readonly runs: number
+  readonly seed: number
+  /** In each run; 8 unless given. */
+  readonly faults?: number
+  /** The URL of a PostgreSQL; a file of SQLite unless given. */
+  readonly url?: string | undefined
+}
+
+const leaseMillis = 1_000
+const healedMillisMax = 30_000
+
+/** Runs so many, one after the other, each on a store of its own. */
+export const run = async ({ faults = 8, runs, seed, url }: Options): Promise<Report> => {
+  const tally: Tally = {
+    faults: { killed: 0, frozen: 0, "both killed": 0 },
+    events: 0,
+    steps: 0,
+    takeovers: 0,
+    effects: { done: 0, again: 0 },
+    caughtUpMillis: [],
+    problems: []
+  }
+  const started = performance.now()
+  for (let number = 0; number < runs && tally.problems.length === 0; number++) {
+    await inPlace(url, `${seed}_${number}`, async (place, file) => {
+      const problems = await runOnce(place, file, randomOf(seed * 1_009 + number), faults, tally)
+      tally.problems.push(...problems.map((problem) => `seed ${seed}, run ${number}: ${problem}`))
+    })
+  }
+  const sorted = tally.caughtUpMillis.toSorted((one, other) => one - other)
+  return {
+    runs,
+    ...tally,
+    caughtUpMillis: { median: sorted[Math.floor(sorted.length / 2)] ?? 0, most: sorted.at(-1) ?? 0 },
+    seconds: Math.round((performance.now() - started) / 100) / 10
+  }
+}
+
+interface Tally {
+  readonly faults: Record<Fault, number>
+  events: number
+  steps: number
+  takeovers: number
+  readonly effects: { done: number; again: number }
+  readonly caughtUpMillis: Array<number>
+  readonly problems: Array<string>
+}
+
+/** A place of its own for a run, and a file beside it. */
+const inPlace = async (
+  url: string | undefined,
+  name: string,
+  work: (place: string, file: string) => Promise<void>
+): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), "varve-projections-"))
+  const schema = `projections_${process.pid}_${name}`
+  const place = url === undefined ? join(folder, "log.sqlite") : `${url}?schema=${schema}`
+  try {
+    await work(place, join(folder, "effects"))
+  } finally {
+    rmSync(folder, { recursive: true })
+    if (url !== undefined) await dropSchema(url, schema)
+  }
+}
+
+/** One run: what was wrong with it. */
+const runOnce = (
+  place: string,
+  file: string,
+  random: Seeded,
+  faults: number,
+  tally: Tally
+): Promise<ReadonlyArray<string>> =>
+  Effect.gen(function*() {
+    yield* Chains.record(place)
+    const writing = { isOver: false }
+    const written = writeUntil(writing, random.below(1_000_000))
+    const [, healed] = yield* Effect.all([
+      written,
+      Effect.promise(async () => {
+        const processes = [await start(place, file), await start(place, file)]
+        try {
+          const lastFaultAt = await disturb(processes, place, file, faults, random, tally)
+          writing.isOver = true
+          return { processes, lastFaultAt }
+        } catch (error) {
+          writing.isOver = true
+          for (const child of processes) child.kill("SIGKILL")
+          throw error
+        }
+      })
+    ], { concurrency: 2 })
+    const problems = yield* settle(healed.lastFaultAt, tally)
+    tally.takeovers += yield* takeovers
+    yield* Effect.promise(() => Promise.all(healed.processes.map(stop)))
+    const log = yield* readLog
+    tally.events += log.length
+    return [...problems, ...yield* compare(place, file, expected(log), tally)]
+  }).pipe(Effect.provide(storesWithSqlAt(place)), Effect.runPromise)
+
+// ── Processes
+
+const start = async (place: string, file: string): Promise<ChildProcess> => {
+  const child = fork(join(import.meta.dirname, "reader.ts"), [place, file, String(leaseMillis)], {
+    execArgv: [...process.execArgv, "--disable-warning=ExperimentalWarning"],
+    stdio: ["ignore", "ignore", "inherit", "ipc"]
+  })
+  const kill = () => child.kill("SIGKILL")
+  process.on("exit", kill)
+  child.on("exit", () => process.off("exit", kill))
+  await Promise.race([once(child, "message"), once(child, "exit")])
+  if (child.exitCode !== null) throw new Error(`a process that reads ended with ${child.exitCode}`)
+  return child
+}
+
+const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
+  const exit = once(child, "exit")
+  child.kill(signal)
+  await exit
+}
+
+const stop = (child: ChildProcess): Promise<void> => end(child, "SIGTERM")
+
+/** Faults at random moments; answers when the last one was over. */
+const disturb = async (
+  processes: Array<ChildProcess>,
+  place: string,
+  file: string,
+  faults: number,
+  random: Seeded,
+  tally: Tally
+): Promise<number> => {
+  const again = async (which: number) => {
+    processes[which] = await start(place, file)
+  }
+  for (let number = 0; number < faults; number++) {
+    await setTimeout(50 + random.below(1_200))
+    const which = random.below(2)
+    const fault = random.oneOf<Fault>(["killed", "killed", "killed", "frozen", "both killed"])
+    tally.faults[fault]++
+    switch (fault) {
+      case "killed":
+        await end(processes[which]!, "SIGKILL")
+        await setTimeout(random.below(800))
+        await again(which)
+        break
+      case "frozen":
+        // It goes on as if nothing had been, and others have long had its lease.
+        processes[which]!.kill("SIGSTOP")
+        await setTimeout(leaseMillis * (1.2 + 2 * random.next()))
+        processes[which]!.kill("SIGCONT")
+        break
+      case "both killed":
+        await Promise.all(processes.map((child) => end(child, "SIGKILL")))
+        await Promise.all([again(0), again(1)])
+    }
+  }
+  return performance.now()
+}
+
+/** Appends as fast as it may, with pauses; a store that is away for a moment is asked again. */
+const writeUntil = Effect.fnUntraced(function*(writing: { readonly isOver: boolean }, seed: number) {
+  const store = yield* EventStore
+  const random = randomOf(seed)
+  while (!writing.isOver) {
+    yield* Effect.ignore(store.append(appends(random)))
+    yield* Effect.sleep(random.below(20) === 0 ? random.below(300) : random.below(12))
+  }
+})
+
+// ── What must be true
+
+/** Waits until nobody is behind. */
+const settle = Effect.fnUntraced(function*(lastFaultAt: number, tally: Tally) {
+  const checkpoints = yield* CheckpointStore
+  const { head } = yield* EventStore
+  const end = yield* head
+  const wanted = Object.values(partitions).reduce((sum, count) => sum + count, 0)
+  while (true) {
+    const all = yield* checkpoints.list()
+    const behind = all.filter(({ position }) => position < end)
+    const millis = Math.round(performance.now() - lastFaultAt)
+    if (all.length === wanted && behind.length === 0) {
+      tally.caughtUpMillis.push(millis)
+      return []
+    }
+    if (millis > healedMillisMax) {
+      const names = behind.map(({ name, partition, paused, position }) =>
+        `${name}/${partition} at ${position}${paused === undefined ? "" : `, paused: ${paused}`}`
+      )
+      return [`${all.length} of ${wanted} checkpoints; 30 s after the last fault behind ${end}: ${names.join("; ")}`]
+    }
+    yield* Effect.sleep("20 millis")
+  }
+})
+
+const readLog = Effect.gen(function*() {
+  const store = yield* EventStore
+  const events: Array<Stored> = []
+  for (const end = yield* store.head; events.length < end;) {
+    events.push(...(yield* store.readAll({ after: BigInt(events.length) })).events)
+  }
+  return events
+})
+
+const compare = Effect.fnUntraced(function*(place: string, file: string, expected: Expected, tally: Tally) {
+  const problems: Array<string> = []
+  for (const [name, documents] of Object.entries(expected.views)) {
+    const found = yield* documentsOf(name)
+    const keys = new Set([...documents.keys(), ...found.keys()])
+    for (const key of keys) {
+      const [is, must] = [found.get(key), documents.get(key)]
+      const text = must && JSON.stringify(must)
+      if (is?.document !== text) problems.push(`${name} "${key}" is ${is?.document}, not ${text}`)
+      const most = expected.touched.get(`${name} ${key}`) ?? 0
+      if (is !== undefined && is.revision > most) {
+        problems.push(`${name} "${key}" was written ${is.revision} times for ${most} events`)
+      }
+    }
+  }
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ position: number | bigint; coins: number | bigint }>`SELECT * FROM ${sql(tableOf(place))}`
+  const seen = new Map(rows.map(({ coins, position }) => [Number(position), Number(coins)]))
+  if (seen.size !== expected.seen.size || [...expected.seen].some(([at, coins]) => seen.get(at) !== coins)) {
+    problems.push(`the table has ${seen.size} rows, not those of ${expected.seen.size} events`)
+  }
+  problems.push(...compareEffects(file, expected.closed, tally))
+  const chain = yield* Chains.examine(place)
+  tally.steps += chain.steps
+  return [...problems, ...chain.problems]
+})
+
+const documentsOf = Effect.fnUntraced(function*(name: string) {
+  const views = yield* ViewStore
+  const found = yield* views.list({ name, version: 1, indexes: [] }, { tenant: defaultTenant, limit: 1_000 })
+  return new Map(found.map(({ document, key, revision }) => [key, { document, revision }]))
+})
+
+/** Each at least once, and first ones in order. */
+const compareEffects = (file: string, closed: ReadonlyArray<number>, tally: Tally): ReadonlyArray<string> => {
+  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").filter(Boolean).map(Number) : []
+  const first = [...new Set(lines)]
+  tally.effects.done += lines.length
+  tally.effects.again += lines.length - first.length
+  return first.join() === closed.join()
+    ? []
+    : [`effects were done at ${first.length} of ${closed.length}, or in disorder`]
+}
+
+/** A term begins whenever a lease goes to another holder than the one before. */
+const takeovers = Effect.gen(function*() {
+  const leases = yield* (yield* Lease).list
+  return leases.reduce((sum, { term }) => sum + term - 1, 0)
+})

@@ -1,0 +1,278 @@
+/**
+ * Bugs in what follows the log.
+ */
+import type { Mutant } from "./mutant.ts"
+
+const crashes = "test/projections/Crashes.test.ts"
+const failures = "test/projections/Failures.test.ts"
+const rebuilds = "test/projections/Rebuilds.test.ts"
+const life = "test/projections/Life.test.ts"
+const targets = "test/projections/Targets.test.ts"
+const views = "test/projections/Views.test.ts"
+
+export const projections: ReadonlyArray<Mutant> = [
+  {
+    guarantee: "I9",
+    bug: "following begins behind the event that comes after the checkpoint",
+    file: "src/internal/pursuit.ts",
+    find: "feed(reader, chain.position)",
+    replace: "feed(reader, chain.position + 1n)",
+    test: life,
+    title: "I9"
+  },
+  {
+    guarantee: "I9",
+    bug: "a page is taken for the whole log",
+    file: "src/internal/digest.ts",
+    find: "const isLast = part.length === events.length",
+    replace:
+      "const isLast = part.length === events.length\n    if (page.events.length > 3) page = { ...page, position: page.head }",
+    test: life,
+    title: "I9"
+  },
+  {
+    guarantee: "I11",
+    bug: "documents are written before the checkpoint, and not with it",
+    file: "src/internal/digest.ts",
+    find: "Effect.map(Chain.advance(chain, reached, head, work), () => {",
+    replace: "Effect.map(Effect.andThen(work, Chain.advance(chain, reached, head, Effect.void)), () => {",
+    test: crashes,
+    title: "I11: views"
+  },
+  {
+    guarantee: "I11",
+    bug: "documents are remembered from before somebody else worked on them",
+    file: "src/internal/pursuit.ts",
+    find: "      reader.applier.forget()\n",
+    replace: "",
+    test: crashes,
+    title: "I12"
+  },
+  {
+    guarantee: "I11",
+    bug: "what was committed is not told from what was not",
+    file: "src/internal/viewApplier.ts",
+    find: "      for (const cached of touched) cached.committed = cached.document\n",
+    replace: "",
+    test: crashes,
+    title: "I11: views"
+  },
+  {
+    guarantee: "I11",
+    bug: "a document that is not in memory is taken for one that is not there",
+    file: "src/internal/viewApplier.ts",
+    find: "if (!cached.loaded) missing.push(cached)",
+    replace: "if (!cached.loaded) cached.loaded = true",
+    test: crashes,
+    title: "I11: views"
+  },
+  {
+    guarantee: "I11",
+    bug: "two partitions fill the same documents",
+    file: "src/internal/partitions.ts",
+    find: "  partitions === 1 || (add(add(basis, tenant), key) >>> 0) % partitions === partition",
+    replace: "  partitions === 1 || (add(add(basis, tenant), key) >>> 0) % partitions !== partition",
+    test: life,
+    title: "I11"
+  },
+  {
+    guarantee: "I11",
+    bug: "a stream is taken back beyond the checkpoint, and its events are worked off again",
+    file: "src/internal/handBack.ts",
+    find: "      if (stored.position > upTo) return due\n",
+    replace: "",
+    test: failures,
+    title: "I14, I11"
+  },
+  {
+    guarantee: "I14",
+    bug: "a letter is left of what was worked off",
+    file: "src/internal/handBack.ts",
+    find: "next?.position === at.position ? Effect.void : letters.remove(letterId, at.position)",
+    replace: "Effect.void",
+    test: failures,
+    title: "I14, I11"
+  },
+  {
+    guarantee: "I12",
+    bug: "who was overtaken goes on from where the other one is",
+    file: "src/internal/chain.ts",
+    find: "ledger.advance({ id: reader.id, revision, to, epoch }, all)",
+    replace:
+      "Effect.flatMap(ledger.get(reader.id), (now) => ledger.advance({ id: reader.id, revision: now?.revision ?? revision, to, epoch }, all))",
+    test: crashes,
+    title: "I12"
+  },
+  {
+    guarantee: "I12",
+    bug: "nobody waits for a lease",
+    file: "src/internal/tenure.ts",
+    find: "({ holder }) => holder === own.holder",
+    replace: "() => true",
+    test: life,
+    title: "I12"
+  },
+  {
+    guarantee: "I14",
+    bug: "an event is skipped without a letter",
+    file: "src/internal/digest.ts",
+    find: "return yield* pastIt(chain, position, head, put)",
+    replace: "return yield* pastIt(chain, position, head, Effect.void)",
+    test: failures,
+    title: "I14: is passed over"
+  },
+  {
+    guarantee: "I14",
+    bug: "a projection is paused without a letter",
+    file: "src/internal/chain.ts",
+    find: "Effect.andThen(ledger.advance({ id, revision, to, epoch }, letter), ledger.pause(id, reason, epoch))",
+    replace:
+      "Effect.andThen(ledger.advance({ id, revision, to, epoch }, Effect.void), ledger.pause(id, reason, epoch))",
+    test: failures,
+    title: "I14: pauses"
+  },
+  {
+    guarantee: "I14",
+    bug: "a projection is paused behind the event that failed",
+    file: "src/internal/digest.ts",
+    find: "position - 1n,",
+    replace: "position,",
+    test: failures,
+    title: "I14: pauses"
+  },
+  {
+    guarantee: "I14",
+    bug: "what an event did before it failed stays",
+    file: "src/internal/viewApplier.ts",
+    find: "      return rerun(steps, touched, index)\n",
+    replace: "      return\n",
+    test: failures,
+    title: "I14: pauses"
+  },
+  {
+    guarantee: "I14",
+    bug: "a stream is parked from the next page on only",
+    file: "src/internal/digest.ts",
+    find: "events = wanted(chain, events.slice(done.count + 1))",
+    replace: "events = events.slice(done.count + 1)",
+    test: failures,
+    title: "I14, I11"
+  },
+  {
+    guarantee: "I14",
+    bug: "an event of a newer build is like any that fails",
+    file: "src/internal/digest.ts",
+    find: "  reason === \"SchemaTooNew\"\n",
+    replace: "  String(reason) === \"\"\n",
+    test: failures,
+    title: "I14: waits"
+  },
+  {
+    guarantee: "I14",
+    bug: "all of the events are blamed for one of them",
+    file: "src/internal/digest.ts",
+    find: "done.unfit !== undefined && part.length > 1",
+    replace: "done.unfit === undefined && part.length > 1 && false",
+    test: failures,
+    title: "I14: is found"
+  },
+  {
+    guarantee: "I14",
+    bug: "a document that cannot be read is written over",
+    file: "src/internal/viewApplier.ts",
+    find: "      if (cached.problem !== undefined) throw new Error(cached.problem)\n",
+    replace: "",
+    test: views,
+    title: "I14"
+  },
+  {
+    guarantee: "I14",
+    bug: "an effect that fails is taken for done",
+    file: "src/internal/effectApplier.ts",
+    find: "if (Exit.isFailure(exit)) return handlerFailed(Cause.squash(exit.cause))",
+    replace: "if (Exit.isFailure(exit)) void handlerFailed(Cause.squash(exit.cause))",
+    test: targets,
+    title: "I14: is tried"
+  },
+  {
+    guarantee: "I16",
+    bug: "a new version is read before it has caught up",
+    file: "src/internal/liveVersions.ts",
+    find: "  head - position <= BigInt(pageEvents)",
+    replace: "  head - position <= BigInt(pageEvents) * 1_000n",
+    test: rebuilds,
+    title: "I16: is filled"
+  },
+  {
+    guarantee: "I16",
+    bug: "who has the new code reads the new version from its first day",
+    file: "src/internal/viewReads.ts",
+    find: "Math.min(live?.version ?? view.version, view.version)",
+    replace: "live === undefined ? view.version : view.version",
+    test: rebuilds,
+    title: "I16: is filled"
+  },
+  {
+    guarantee: "I16",
+    bug: "a new version takes over when one of its partitions has caught up",
+    file: "src/internal/chain.ts",
+    find: "  if (partitions > 1) {",
+    replace: "  if (partitions > 1_000) {",
+    test: rebuilds,
+    title: "I16: is read"
+  },
+  {
+    guarantee: "I16",
+    bug: "what an operator has pinned is not left alone",
+    file: "src/internal/liveVersions.ts",
+    find: "live === undefined || live.pinned || live.version",
+    replace: "live === undefined || live.version",
+    test: rebuilds,
+    title: "I16: does not"
+  },
+  {
+    guarantee: "I16",
+    bug: "a version is rolled back to as it was left",
+    file: "src/internal/upkeep.ts",
+    find: "if (checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {",
+    replace: "if (checkpoints.length > 0) {",
+    test: rebuilds,
+    title: "I16: gives way"
+  },
+  {
+    guarantee: "I19",
+    bug: "a store that was away is not asked again",
+    file: "src/internal/tenure.ts",
+    find: "    case \"StoreUnavailable\":\n      return retry(reader, failure.message)",
+    replace: "    case \"StoreUnavailable\":\n      return Effect.never",
+    test: crashes,
+    title: "I19"
+  },
+  {
+    guarantee: "I19",
+    bug: "nobody looks whether a reader stands still",
+    file: "src/internal/tenure.ts",
+    find: "        watch(reader)\n",
+    replace: "        Effect.never\n",
+    test: life,
+    title: "I19"
+  },
+  {
+    guarantee: "I19",
+    bug: "who waits for events does not notice that his checkpoint was moved",
+    file: "src/internal/tenure.ts",
+    find: "  if (isOther) Attention.call(reader.attention)\n",
+    replace: "  void isOther\n",
+    test: life,
+    title: "I19: is reset by"
+  },
+  {
+    guarantee: "I20",
+    bug: "another life of the log is taken for this one",
+    file: "src/internal/chain.ts",
+    find: "  if (checkpoint.epoch !== epoch) {",
+    replace: "  if (checkpoint.epoch === \"\") {",
+    test: life,
+    title: "I20"
+  }
+]

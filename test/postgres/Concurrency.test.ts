@@ -1,0 +1,111 @@
+/**
+ * Several workers at once, and a server that crashes under them: what only shows when things happen at the same time.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
+import { afterAll } from "vitest"
+import * as Server from "../../scripts/postgres.ts"
+import * as Sample from "../../src/testing/suites/Sample.ts"
+import { freshSchema, onPostgres, open } from "./server.ts"
+
+const oneEvent = (expected: number, stream = Sample.stream()) =>
+  [Sample.write(stream, expected, Sample.events(1))] as const
+
+const each = <A, E, R>(count: number, work: (index: number) => Effect.Effect<A, E, R>, concurrency = 1) =>
+  Effect.forEach(Array.from({ length: count }, (_, index) => index), work, { concurrency })
+
+onPostgres(() =>
+  describe("workers on PostgreSQL", () => {
+    it.live("I8: who append at once to streams of their own are all answered, and stand at 1..N", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const workers = yield* each(4, () => open({ schema }))
+        const write = ({ events }: (typeof workers)[number]) =>
+          each(40, () =>
+            Effect.map(events.append([oneEvent(0), oneEvent(0)]), (statuses) => statuses.map(Sample.committed)))
+        const written = (yield* Effect.forEach(workers, write, { concurrency: 4 })).flat(3)
+        const positions = written.map(({ position }) =>
+          Number(position)
+        ).toSorted((a, b) => a - b)
+        deepStrictEqual(positions, Array.from({ length: 320 }, (_, index) => index + 1))
+        strictEqual(yield* workers[0]!.events.audit(0n), 320n)
+      }))
+
+    it.live("I9: a follower with a filter skips nothing of what others write meanwhile", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const [one, other, reader] = [yield* open({ schema }), yield* open({ schema }), yield* open({ schema })]
+        const seen: Array<number> = []
+        const following = yield* Effect.forkChild(
+          reader.events.follow({ after: 0n, filter: { types: ["Wanted"] } }).pipe(
+            Stream.tap(({ events }) => Effect.sync(() => seen.push(...events.map(({ position }) => Number(position))))),
+            Stream.takeUntil(({ position }) => position >= 1_600n),
+            Stream.runDrain
+          )
+        )
+        const events = [Sample.event(), Sample.event({ type: "Wanted" })]
+        const write = ({ events: { append } }: typeof one) =>
+          each(400, () => append([[Sample.write(Sample.stream(), 0, events)]]), 4)
+        yield* Effect.all([write(one), write(other)], { concurrency: 2 })
+        yield* Fiber.join(following)
+        deepStrictEqual(seen, Array.from({ length: 800 }, (_, index) => 2 * (index + 1)))
+      }))
+
+    it.live("I19: who follows learns of what another one wrote also where nobody is told of it", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const [writer, reader] = [yield* open({ schema }), yield* open({ schema, behindPooler: true })]
+        const seen: Array<bigint> = []
+        const until = (count: number) =>
+          Effect.repeat(Effect.sleep("2 millis"), { until: () => seen.length >= count }).pipe(
+            Effect.timeout("20 seconds")
+          )
+        yield* Effect.forkChild(
+          Stream.runForEach(
+            reader.events.follow({ after: 0n }),
+            (page) => Effect.sync(() => seen.push(...page.events.map(({ position }) => position)))
+          )
+        )
+        for (let count = 1; count <= 3; count++) {
+          yield* writer.events.append([oneEvent(0)])
+          yield* until(count)
+        }
+        deepStrictEqual(seen, [1n, 2n, 3n])
+      }))
+  })
+)
+
+const again = Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(500)])
+
+/** One that may crash; what it need not write yet it does not. */
+const beginFragile = async (): Promise<Server.Own | Server.Missing> => {
+  const server = await Server.startOwn({ settings: { wal_writer_delay: "10s", bgwriter_delay: "10s" } })
+  if ("missing" in server) return server
+  const found = await Server.whenReady(server)
+  return "missing" in found ? found : server
+}
+
+const fragile = await beginFragile()
+if ("stop" in fragile) afterAll(fragile.stop)
+
+onPostgres(() =>
+  it.live("I6: what was answered is in the log after the server has crashed", (context) =>
+    Effect.gen(function*() {
+      if ("missing" in fragile) return context.skip(fragile.missing)
+      const place = { url: fragile.url, behindPooler: false }
+      for (let crash = 1; crash <= 3; crash++) {
+        const { events, sql } = yield* Effect.retry(open(place), again)
+        const before = yield* events.head
+        const answered = yield* each(20, () => events.append([oneEvent(0)]))
+        strictEqual(answered.flat().length, 20)
+        const [session] = yield* sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
+        // The server takes such an end of one session for damage, and starts again from what is on disk.
+        process.kill(session!.pid, "SIGKILL")
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(sql`SELECT 1`)))
+        const reader = yield* Effect.retry(open(place), again)
+        strictEqual(yield* reader.events.head, before + 20n)
+        strictEqual(yield* reader.events.audit(0n), before + 20n)
+      }
+    }))
+)

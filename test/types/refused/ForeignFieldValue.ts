@@ -1,0 +1,3 @@
+import { Effect } from "effect"
+import { OrderSummaries } from "../Orders.ts"
+export const program = Effect.flatMap(OrderSummaries, (views) => views.count({ where: { status: "lost" } }))

@@ -1,0 +1,3 @@
+import { Effect } from "effect"
+import { OrderSummaries } from "../Orders.ts"
+export const program = Effect.flatMap(OrderSummaries, (views) => views.list({ where: { note: "hello" } }))

@@ -1,0 +1,2 @@
+import { OrderEvent, OrderSummaries } from "../Orders.ts"
+OrderSummaries.toLayer((on) => [on(OrderEvent, { OrderPlaced: () => ({ status: "placed", cents: 1 }) })])
