@@ -65,6 +65,7 @@ const refuse = (
 const kept = (port: InlineViews["Service"], inline: InlineView.InlineView): Kept => {
   const know = (isInline: boolean) =>
     Effect.sync(() => {
+      if (inline.state === "inline" && !isInline) Attention.call(inline.ended)
       inline.state = isInline ? "inline" : "followed"
       return isInline
     })

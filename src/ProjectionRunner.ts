@@ -7,11 +7,11 @@ import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Tracer } from "
 import { SecureRandom } from "effect/crypto"
 import { CheckpointStore } from "./CheckpointStore.ts"
 import { DeadLetters } from "./DeadLetters.ts"
-import { EventStore, type StoreUnavailable } from "./EventStore.ts"
+import { EventStore } from "./EventStore.ts"
 import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
-import { keptOf } from "./internal/handover.ts"
+import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as HandBack from "./internal/handBack.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
@@ -46,6 +46,7 @@ const make = Effect.fnUntraced(
       checkpoints: yield* CheckpointStore,
       letters: yield* DeadLetters,
       leases: yield* Lease,
+      inline: Option.getOrUndefined(yield* Effect.serviceOption(InlineViews)),
       clock: yield* Clock.Clock,
       leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
       holder: SecureRandom.uuidV7Unsafe()
@@ -77,10 +78,9 @@ const make = Effect.fnUntraced(
       )
       return hosted(projecting)
     })
-    const inline = yield* Effect.serviceOption(InlineViews)
     const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
       const running = all.get(definition.name)
-      const isInline = isInlineOf(inline, definition)
+      const isInline = definition.kind === "view" ? isInlineNow(ports, definition) : Effect.succeed(false)
       return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
     }
     return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
@@ -88,15 +88,6 @@ const make = Effect.fnUntraced(
     )
   }
 )
-
-/** Wherever it is run: where the stores know of inline views at all. */
-const isInlineOf = (
-  inline: Option.Option<InlineViews["Service"]>,
-  { kind, name, version }: Definition
-): Effect.Effect<boolean, StoreUnavailable> =>
-  kind !== "view" || Option.isNone(inline)
-    ? Effect.succeed(false)
-    : Effect.map(inline.value.list, (views) => views.some((view) => view.name === name && view.version === version))
 
 /** What may be asked of the projections that are run here. */
 const operations = (
@@ -142,18 +133,20 @@ const operations = (
 const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
 
 /** What a test waits for. */
-const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
-  underWay: Effect.map(
-    Effect.orElseSucceed(ports.events.head, () => 0n),
-    (head) =>
+const watched = (running: Running, isClosed: () => boolean): WatchedReaders => {
+  const { ports, progress, readers } = running
+  const isInline = Effect.orElseSucceed(keptOf(running)?.isInline ?? Effect.succeed(false), () => false)
+  return {
+    underWay: Effect.zipWith(Effect.orElseSucceed(ports.events.head, () => 0n), isInline, (head, isInline) =>
       readers.filter(({ busy, position, state }) =>
-        state === "retrying" || (state === "running" && (busy || position < head))
-      ).length
-  ),
-  changed: (after) => Attention.after(progress, after),
-  changes: () => progress.calls,
-  isClosed
-})
+        state === "retrying" || (state === "inline" && !isInline) ||
+        (state === "running" && (busy || position < head))
+      ).length),
+    changed: (after) => Attention.after(progress, after),
+    changes: () => progress.calls,
+    isClosed
+  }
+}
 
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>

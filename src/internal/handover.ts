@@ -10,7 +10,7 @@ import type { Chain } from "./chain.ts"
 import { setDown } from "./digest.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import * as LiveVersions from "./liveVersions.ts"
-import { enter, reach, type Reader, type Running } from "./reader.ts"
+import { enter, type Ports, reach, type Reader, type Running } from "./reader.ts"
 
 /** How often it is asked again whether a view may be inline that may not. */
 const askedMillis = 1_000
@@ -23,6 +23,15 @@ const look = "1 second"
 
 /** The view as those who append know it, if it may be inline. */
 export const keptOf = ({ target }: Running): Kept | undefined => target._tag === "View" ? target.inline : undefined
+
+/** Whether a version of a view is inline at this moment, wherever it is run. */
+export const isInlineNow = (
+  { inline }: Ports,
+  { name, version }: { readonly name: string; readonly version: number }
+): Effect.Effect<boolean, StoreUnavailable> =>
+  inline === undefined
+    ? Effect.succeed(false)
+    : Effect.map(inline.list, (views) => views.some((view) => view.name === name && view.version === version))
 
 const nowMillis = ({ running: { ports: { clock } } }: Reader): number => elapsedMillis(clock)
 

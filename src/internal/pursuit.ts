@@ -39,7 +39,7 @@ const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<voi
   return yield* Effect.onInterrupt(goOn(chain, pages), () => lastWord(chain))
 })
 
-const goOn = Effect.fnUntraced(function*(chain: Chain.Chain, pages: Pages): Effect.fn.Return<never, Interrupted> {
+const goOn = Effect.fnUntraced(function*(chain: Chain.Chain, pages: Pages): Effect.fn.Return<void, Interrupted> {
   const { reader } = chain
   while (true) {
     const page = yield* next(chain, pages)

@@ -6,6 +6,7 @@ import type { CheckpointId, CheckpointStore } from "../CheckpointStore.ts"
 import type { DeadLetters, ReaderId } from "../DeadLetters.ts"
 import type { Position } from "../Event.ts"
 import type { EventStore, StoreUnavailable } from "../EventStore.ts"
+import type { InlineViews } from "../InlineViews.ts"
 import type { Lease } from "../Lease.ts"
 import type { Definition, Target } from "../ProjectionHost.ts"
 import type { Applier } from "./applier.ts"
@@ -24,6 +25,8 @@ export interface Ports {
   readonly checkpoints: CheckpointStore["Service"]
   readonly letters: DeadLetters["Service"]
   readonly leases: Lease["Service"]
+  /** Where the stores have inline views. */
+  readonly inline: InlineViews["Service"] | undefined
   readonly clock: Clock.Clock
   /** Names this runner to the others. */
   readonly holder: string

@@ -9,7 +9,7 @@ import type { LiveVersion } from "../ViewStore.ts"
 import type { Unfit } from "./applier.ts"
 import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
-import { keptOf } from "./handover.ts"
+import { isInlineNow, keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import { reach, type Running } from "./reader.ts"
 import { leasesName } from "./readerNames.ts"
@@ -160,7 +160,8 @@ export const rollback = Effect.fnUntraced(function*(
     const head = yield* running.ports.events.head
     const checkpoints = yield* checkpointsOf(running, to)
     if (checkpoints.length === 0) return yield* refused(running, "rollback", `version ${to} has never been filled`)
-    if (checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {
+    const isInline = yield* isInlineNow(running.ports, { name: running.definition.name, version: to })
+    if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {
       if (yield* say(running, live, { version: to, pinned: true })) return
     } else if ((yield* Clock.currentTimeMillis) >= untilMillis) {
       const least = checkpoints.reduce((least, { position }) => position < least ? position : least, head)
@@ -188,7 +189,7 @@ const say = Effect.fnUntraced(function*(running: Running, live: LiveVersions.Liv
 
 export const drop = Effect.fnUntraced(function*(running: Running, version: number): Effect.fn.Return<void, Refused> {
   const live = yield* versions(running, "drop")
-  const { definition: { name }, ledger, ports: { leases }, target } = running
+  const { definition: { name }, ledger, ports: { inline, leases }, target } = running
   const now = yield* LiveVersions.refresh(live)
   if (version === now?.version) return yield* refused(running, "drop", `version ${version} is the one that is read`)
   if (version === live.own) return yield* refused(running, "drop", `version ${version} is run here`)
@@ -196,5 +197,6 @@ export const drop = Effect.fnUntraced(function*(running: Running, version: numbe
   if (held) return yield* refused(running, "drop", `a worker still runs version ${version}`)
   const empty = target._tag === "View" ? target.store.drop({ name, version }) : emptying(running, version)
   if (empty === undefined) return yield* refused(running, "drop", "it has no `clear`")
+  if (target._tag === "View" && inline !== undefined) yield* inline.leave({ name, version })
   yield* told(running, "drop", ledger.transaction(forget(running, version, empty)))
 })
