@@ -116,7 +116,8 @@ export const apply = (
       open.set(key, one)
       one.document = run(one.document)
     }
-    return Result.succeed(Array.from(open, ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one) })))
+    const all = Array.from(open, ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one) }))
+    return Result.succeed(all)
   } catch (error) {
     return Result.fail(InlineRefusals.failed(view, problemOf(error)))
   }

@@ -59,7 +59,7 @@ export class Balances extends Projection.View<Balances>()("balances", {
   indexes: ["cents"]
 }) {}
 
-/** Documents that all accounts share: one for each note, and one for everything. */
+/** Documents that all accounts share: one for each note, one for everything, and one that not every event changes. */
 export class Notes extends Projection.View<Notes>()("notes", { version: 1, document: Balance }) {}
 
 export const BalancesLive = Balances.toInlineLayer((on) => [
@@ -69,6 +69,10 @@ export const BalancesLive = Balances.toInlineLayer((on) => [
   })
 ])
 
+/** Stays as it is if the last one came to the same. */
+const turned = (document: Balance | undefined, { cents }: { readonly cents: number }): Balance =>
+  document?.cents === cents % 3 ? document : { cents: cents % 3, moves: (document?.moves ?? 0) + 1 }
+
 const keysOf = (note: string | undefined): ReadonlyArray<string> => note === undefined ? ["all"] : ["all", note]
 
 export const NotesLive = Notes.toInlineLayer((on) => [
@@ -76,7 +80,8 @@ export const NotesLive = Notes.toInlineLayer((on) => [
     AccountEvent,
     { MoneyDeposited: (document, { cents }) => moved(document, cents % 7 - 3) },
     { key: ({ note }) => keysOf(note) }
-  )
+  ),
+  on(AccountEvent, { MoneyDeposited: turned, MoneyWithdrawn: turned }, { key: () => "turn" })
 ])
 
 /** What a document is at a position, and was before. */
@@ -87,16 +92,24 @@ const place = (view: string, tenant: string, key: string) => `${view}/${tenant}/
 /** Every document of both views, at every event that touches it. */
 export const fold = (events: ReadonlyArray<Stored>): Fold => {
   const all = new Map<string, Array<{ readonly position: bigint; readonly document: Balance | undefined }>>()
-  const move = ({ position, tenant }: Stored, view: string, key: string, cents: number) => {
+  const change = (
+    { position, tenant }: Stored,
+    view: string,
+    key: string,
+    next: (document: Balance | undefined) => Balance | undefined
+  ) => {
     const history = all.get(place(view, tenant, key)) ?? []
     all.set(place(view, tenant, key), history)
-    history.push({ position, document: moved(history.at(-1)?.document, cents) })
+    history.push({ position, document: next(history.at(-1)?.document) })
   }
+  const move = (stored: Stored, view: string, key: string, cents: number) =>
+    change(stored, view, key, (document) => moved(document, cents))
   for (const stored of events) {
     const { cents, note } = JSON.parse(stored.data)
     const sign = stored.type === "MoneyDeposited" ? 1 : stored.type === "MoneyWithdrawn" ? -1 : 0
     if (sign !== 0) move(stored, "balances", stored.id, sign * cents)
-    if (sign === 1) for (const key of keysOf(note)) move(stored, "notes", key, cents % 7 - 3)
+    if (sign === 1) { for (const key of keysOf(note)) move(stored, "notes", key, cents % 7 - 3) }
+    if (sign !== 0) change(stored, "notes", "turn", (document) => turned(document, { cents }))
   }
   return all
 }
