@@ -144,11 +144,11 @@ export const inline: ReadonlyArray<Mutant> = [
   },
   {
     guarantee: "I11",
-    bug: "a reader goes on in a view that is inline from where it became so",
-    file: "src/internal/handover.ts",
-    find: "  yield* kept.leave\n",
-    replace: "",
-    test: scenarios,
-    title: "I11, I19:"
+    bug: "memory lets others write the documents of a view that is inline",
+    file: "src/memory/MemoryViewStore.ts",
+    find: "      const room = MemoryLog.inlineOf(tables.log, view) === undefined\n",
+    replace: "      const room = MemoryLog.inlineOf(tables.log, view) !== null\n",
+    test: inMemory,
+    title: "I11:"
   }
 ]

@@ -236,7 +236,7 @@ const fillQuietly = (view: ViewId) =>
   })
 
 const ending: Guarantees<Ports> = {
-  "a view that is left is its reader's from the end of the log on, with its documents": Effect.gen(function*() {
+  "I11: a view that is left is its reader's from the end of the log on; nobody else wrote its documents before": Effect.gen(function*() {
     const { leave } = yield* InlineViews
     const view = yield* Inlined.inline()
     yield* Inlined.append(view, becomes("a", undefined, { n: 1 }))
