@@ -65,6 +65,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/viewDocuments",
       "internal/viewReads",
       "internal/declaration",
+      "internal/viewLayers",
       "Projection"
     ],
     packages: ["effect"]

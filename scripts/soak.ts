@@ -110,7 +110,8 @@ const campaigns: Readonly<Record<string, Campaign>> = {
     }
   },
   replay: {
-    about: "[EVENTS=1000000] [SEED=1] [sqlite|postgres]  a long log read from its beginning: what that takes, and holds",
+    about:
+      "[EVENTS=1000000] [SEED=1] [sqlite|postgres]  a long log read from its beginning: what that takes, and holds",
     run: async ([events = 1_000_000, seed = 1], place) => {
       const { run } = await import("./soak/replay.ts")
       return onPlaces(place, (url) => run({ events, seed, url }))

@@ -18,6 +18,19 @@ export interface InlineProjection {
 
 /**
  * Keeps inline views. Users provide it to what `toInlineLayer` makes, and the `EventStore` beside it to whoever appends.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { InlineHost } from "varve/InlineHost"
+ * import * as InlineRuntime from "varve/InlineRuntime"
+ * import * as Memory from "varve/memory/Memory"
+ *
+ * const Live = Layer.provide(InlineRuntime.layer, Memory.layer)
+ * const program = Effect.map(InlineHost, ({ storeId }) => storeId.length)
+ *
+ * await Effect.runPromise(Effect.provide(program, Live)) // => 36
+ * ```
  */
 export class InlineHost extends Context.Service<InlineHost, {
   /** Names the database of its log. */

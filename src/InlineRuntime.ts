@@ -86,5 +86,50 @@ const kept = (port: InlineViews["Service"], inline: InlineView.InlineView): Kept
  * to the Layers that `toInlineLayer` makes. Over a store that writes at once it has to be waited for.
  *
  * An append that a view does not take in is `Refused` with `ViewRefused`, and nothing of it is written.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import * as Aggregate from "varve/Aggregate"
+ * import * as AggregateRuntime from "varve/AggregateRuntime"
+ * import * as Event from "varve/Event"
+ * import * as InlineRuntime from "varve/InlineRuntime"
+ * import * as Memory from "varve/memory/Memory"
+ * import * as Projection from "varve/Projection"
+ * import * as ProjectionRunner from "varve/ProjectionRunner"
+ *
+ * const BellEvent = Event.union({ BellRung: {} })
+ * class Bells extends Aggregate.Service<Bells>()("Bell", {
+ *   state: Schema.Struct({}),
+ *   events: BellEvent,
+ *   commands: [Aggregate.command("ring")]
+ * }) {}
+ * const BellsLive = Bells.toLayer({
+ *   initial: {},
+ *   evolve: { BellRung: (state) => state },
+ *   handlers: { ring: () => Aggregate.decide([BellEvent.cases.BellRung.make({})]) }
+ * })
+ *
+ * class Rung extends Projection.View<Rung>()("rung", { version: 1, document: Schema.Struct({ times: Schema.Int }) }) {}
+ * const RungLive = Rung.toInlineLayer((on) => [
+ *   on(BellEvent, { BellRung: (rung) => ({ times: (rung?.times ?? 0) + 1 }) })
+ * ])
+ *
+ * // What a `Worker` does with its inline views.
+ * const Live = BellsLive.pipe(
+ *   Layer.provideMerge(RungLive),
+ *   Layer.provide(AggregateRuntime.layer),
+ *   Layer.provide(ProjectionRunner.layer),
+ *   Layer.provide(InlineRuntime.layer),
+ *   Layer.provide(Memory.layer)
+ * )
+ * const program = Effect.gen(function*() {
+ *   const bell = (yield* Bells).of("door")
+ *   yield* bell.ring()
+ *   yield* bell.ring()
+ *   return yield* (yield* Rung).get("door")
+ * })
+ * await Effect.runPromise(Effect.provide(program, Live)) // => { times: 2 }
+ * ```
  */
 export const layer: Layer.Layer<EventStore | InlineHost, never, EventStore | InlineViews> = Layer.effectContext(make)

@@ -44,6 +44,40 @@ export type Entered =
  * A view's reader has one checkpoint, that of its name and version, and partition 0. While the view is inline nobody else
  * writes its documents (see `ViewStore`).
  *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Event from "varve/Event"
+ * import { EventStore } from "varve/EventStore"
+ * import { InlineViews } from "varve/InlineViews"
+ * import * as Memory from "varve/memory/Memory"
+ * import { ViewStore } from "varve/ViewStore"
+ *
+ * const view = { name: "carts", version: 1, indexes: [], types: ["ItemAdded"] }
+ * const parts = {
+ *   eventId: "0198c2a4-5b1e-7c3d-9f00-6a2b41d0e7aa",
+ *   type: "ItemAdded",
+ *   schemaVersion: 1,
+ *   data: { sku: "tea" },
+ *   metadata: { text: "{}", bytes: 2 }
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const views = yield* ViewStore
+ *   yield* views.prepare(view)
+ *   const { _tag } = yield* (yield* InlineViews).enter(view)
+ *   const stream = { tenant: Event.defaultTenant, category: "Cart", id: "c-1" }
+ *   const documents = [{ key: "c-1", expected: undefined, document: `{"items":1}` }]
+ *   const event = yield* Effect.fromResult(Event.make(parts))
+ *   const write = { stream, expected: "noStream", events: [event], receipts: [], views: [{ view, documents }] } as const
+ *   yield* (yield* EventStore).append([[write]])
+ *   const [found] = yield* views.read(view, [{ tenant: stream.tenant, key: "c-1" }])
+ *   return [_tag, found?.document]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Memory.layer)) // => ["inline", `{"items":1}`]
+ * ```
+ *
  * A view whose name, version or types cannot be is a defect with `InputInvalid` or `LimitExceeded`, since it comes from
  * code.
  */

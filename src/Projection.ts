@@ -5,10 +5,10 @@
  * A view is a read model and the service that asks it, in one. That a projection's work and its checkpoint are one
  * transaction, so that it is done exactly once, is pyeventsourcing's and Marten's; two versions side by side are Marten's.
  */
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
-import { InlineHost } from "./InlineHost.ts"
+import type { InlineHost } from "./InlineHost.ts"
 import { define, on, register } from "./internal/declaration.ts"
 import {
   type EffectSource,
@@ -22,12 +22,11 @@ import {
   type Views
 } from "./internal/types.ts"
 import * as Documents from "./internal/viewDocuments.ts"
+import * as ViewLayers from "./internal/viewLayers.ts"
 import * as ViewReads from "./internal/viewReads.ts"
 import type {
   Definition,
-  Hosted,
   InlineSettings,
-  Kept,
   ProjectionHost,
   Settings,
   Source,
@@ -37,7 +36,17 @@ import type {
 import { ViewStore } from "./ViewStore.ts"
 
 export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
-export type { Change, Defined, InlineMeta, InlineSettings, Keys, Meta, Settings, Source, SqlContext } from "./ProjectionHost.ts"
+export type {
+  Change,
+  Defined,
+  InlineMeta,
+  InlineSettings,
+  Keys,
+  Meta,
+  Settings,
+  Source,
+  SqlContext
+} from "./ProjectionHost.ts"
 
 /** A document that an older version of a view wrote, and what it is today. */
 export interface Earlier<Doc, Then extends PureCodec = PureCodec> {
@@ -94,7 +103,7 @@ export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
    *
    * A handler knows nothing of an event's place and time, since it has none yet. One that throws, or a document that
    * cannot be kept, refuses the append: its command fails with `ViewRefused`. Aggregates must append through the
-   * `EventStore` of `InlineRuntime.layer`.
+   * `EventStore` of `InlineRuntime.layer`, as they do in a `Worker` that has the view among its `inline` ones.
    */
   readonly toInlineLayer: (
     sources: (on: OnInline<Doc>) => ReadonlyArray<Source>,
@@ -173,48 +182,18 @@ export const View = <Self>() =>
   const readable: ViewReads.Readable = {
     view,
     document,
-    fields: fieldsOf(document, view.indexes.map(({ field }) => field)),
+    fields: ViewReads.fieldsOf(document, view.indexes.map(({ field }) => field)),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
   ViewReads.refuseEarlier(readable)
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
-    toLayer: (sources: (on: unknown) => ReadonlyArray<Source>, settings: Settings = {}) =>
-      Layer.effect(
-        Base,
-        Effect.gen(function*() {
-          const store = yield* ViewStore
-          const target: Target = { _tag: "View", store, view, document, sources: sources(on) }
-          return ViewReads.make(readable, store, yield* register(definition, target, settings))
-        })
-      ),
-    toInlineLayer: (sources: (on: unknown) => ReadonlyArray<Source>, settings: InlineSettings = {}) =>
-      Layer.effect(
-        Base,
-        Effect.gen(function*() {
-          const projection = { store: yield* ViewStore, view, document, sources: sources(on) }
-          const kept = yield* (yield* InlineHost).register(projection)
-          const target: Target = { _tag: "View", ...projection, inline: kept }
-          const hosted = yield* register(definition, target, settings)
-          return ViewReads.make(readable, projection.store, withInline(hosted, kept, version))
-        })
-      )
+    toLayer: (sources: ViewLayers.Sources, settings: Settings = {}) =>
+      Layer.effect(Base, ViewLayers.followed(definition, readable, sources, settings)),
+    toInlineLayer: (sources: ViewLayers.Sources, settings: InlineSettings = {}) =>
+      Layer.effect(Base, ViewLayers.inline(definition, readable, sources, settings))
   }))
-}
-
-/** What appends make of a view is among its changes, as long as its version is the one that is read. */
-const withInline = (hosted: Hosted, kept: Kept, version: number): Hosted => {
-  const isShown = Effect.map(
-    Effect.orElseSucceed(hosted.live, () => undefined),
-    (live) => live === undefined || live.version <= version
-  )
-  return { ...hosted, changes: Stream.merge(hosted.changes, Stream.filterEffect(kept.changes, () => isShown)) }
-}
-
-const fieldsOf = (document: PureCodec, indexes: ReadonlyArray<string>): ViewReads.Readable["fields"] => {
-  const { fields } = untyped<{ readonly fields: ViewReads.Readable["fields"] }>(document)
-  return Object.fromEntries(indexes.map((field) => [field, fields[field]!]))
 }
 
 // ── Folds

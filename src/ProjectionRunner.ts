@@ -11,8 +11,8 @@ import { EventStore } from "./EventStore.ts"
 import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
-import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as HandBack from "./internal/handBack.ts"
+import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
@@ -137,11 +137,15 @@ const watched = (running: Running, isClosed: () => boolean): WatchedReaders => {
   const { ports, progress, readers } = running
   const isInline = Effect.orElseSucceed(keptOf(running)?.isInline ?? Effect.succeed(false), () => false)
   return {
-    underWay: Effect.zipWith(Effect.orElseSucceed(ports.events.head, () => 0n), isInline, (head, isInline) =>
-      readers.filter(({ busy, position, state }) =>
-        state === "retrying" || (state === "inline" && !isInline) ||
-        (state === "running" && (busy || position < head))
-      ).length),
+    underWay: Effect.zipWith(
+      Effect.orElseSucceed(ports.events.head, () => 0n),
+      isInline,
+      (head, isInline) =>
+        readers.filter(({ busy, position, state }) =>
+          state === "retrying" || (state === "inline" && !isInline) ||
+          (state === "running" && (busy || position < head))
+        ).length
+    ),
     changed: (after) => Attention.after(progress, after),
     changes: () => progress.calls,
     isClosed

@@ -122,16 +122,20 @@ const tick = Effect.fnUntraced(function*(dice: Dice, now: { millis: number }) {
 })
 
 const answersAlike = <E>(name: string, opened: Effect.Effect<Other, E, Scope.Scope>, deedCount: number) =>
-  it.effect(`I1, I3, I11: ${name} answers as memory does, whatever appends make of views`, () =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.exit(Random.withSeed(compare(opened, deedCount), seed))
-      if (Exit.isFailure(exit)) yield* Effect.logError(`VARVE_FUZZ_SEED=${seed} brings this failure back`)
-      const tally = yield* exit
-      for (const [kind, times] of Object.entries(kinds)) {
-        const least = Math.floor(times * deedCount / 10_000)
-        assert.isAtLeast(tally.get(kind) ?? 0, least, `${kind} (seed ${seed}) of ${Sample.describe([...tally])}`)
-      }
-    }), 300_000)
+  it.effect(
+    `I1, I3, I11: ${name} answers as memory does, whatever appends make of views`,
+    () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Random.withSeed(compare(opened, deedCount), seed))
+        if (Exit.isFailure(exit)) yield* Effect.logError(`VARVE_FUZZ_SEED=${seed} brings this failure back`)
+        const tally = yield* exit
+        for (const [kind, times] of Object.entries(kinds)) {
+          const least = Math.floor(times * deedCount / 10_000)
+          assert.isAtLeast(tally.get(kind) ?? 0, least, `${kind} (seed ${seed}) of ${Sample.describe([...tally])}`)
+        }
+      }),
+    300_000
+  )
 
 const sqlite = Effect.map(build(layerFresh), (stores): Other => ({ stores, setClock: () => Effect.void }))
 

@@ -3,8 +3,8 @@
  */
 import { evolution } from "./mutants/evolution.ts"
 import { groups } from "./mutants/groups.ts"
-import type { Mutant } from "./mutants/mutant.ts"
 import { inline } from "./mutants/inline.ts"
+import type { Mutant } from "./mutants/mutant.ts"
 import { postgres } from "./mutants/postgres.ts"
 import { projections } from "./mutants/projections.ts"
 import { readers } from "./mutants/readers.ts"

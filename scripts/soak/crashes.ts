@@ -89,9 +89,11 @@ const undisturbed = Effect.fnUntraced(function*({ name, seed, stores }: Of, prob
   return 0
 })
 
-const disturbed = Effect.fnUntraced(function*({ death, name, seed, stores }: Of, point: Point, problems: Array<string>) {
-  if (problems.length > 5) return
-  const exit = yield* Effect.exit(Effect.timeout(scenarios[name](stores, seed, point), "2 minutes"))
-  if (Exit.isSuccess(exit)) return
-  problems.push(`${name}, seed ${seed}, ${death} ${point.side} call ${point.nth}: ${Cause.pretty(exit.cause)}`)
-})
+const disturbed = Effect.fnUntraced(
+  function*({ death, name, seed, stores }: Of, point: Point, problems: Array<string>) {
+    if (problems.length > 5) return
+    const exit = yield* Effect.exit(Effect.timeout(scenarios[name](stores, seed, point), "2 minutes"))
+    if (Exit.isSuccess(exit)) return
+    problems.push(`${name}, seed ${seed}, ${death} ${point.side} call ${point.nth}: ${Cause.pretty(exit.cause)}`)
+  }
+)

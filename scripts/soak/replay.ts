@@ -15,8 +15,8 @@ import { defaultTenant } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { randomOf } from "../../src/testing/Seeded.ts"
 import { dropSchema, storesWithSqlAt } from "./place.ts"
-import type { Sample, Told } from "./replayer.ts"
 import { newEvent } from "./readModels.ts"
+import type { Sample, Told } from "./replayer.ts"
 
 /** What it held on its way, and where it came to. */
 export interface Report {

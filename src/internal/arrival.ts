@@ -1,7 +1,7 @@
 /**
  * An event on its way into the log and to the handlers of inline views. It has no place in the log yet, and no time.
  */
-import { metadataOf, type Metadata, type New, type StreamId } from "../Event.ts"
+import { type Metadata, metadataOf, type New, type StreamId } from "../Event.ts"
 import type { InlineMeta } from "../ProjectionHost.ts"
 import type { EventCodec } from "./evolution.ts"
 import type { Tagged } from "./shapes.ts"

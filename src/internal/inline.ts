@@ -7,8 +7,8 @@ import type { Checkpoint } from "../CheckpointStore.ts"
 import { outboxCategory, type Position, type Stored } from "../Event.ts"
 import type { Append, DocumentConflict, ViewId, ViewsChanged, Write } from "../EventStore.ts"
 import type { InlineView } from "../InlineViews.ts"
-import { assertName } from "./readers.ts"
 import { assertView } from "./documents.ts"
+import { assertName } from "./readers.ts"
 
 /** A view that is inline or about to be, as a store keeps it. */
 export interface Known extends ViewId {
@@ -44,7 +44,9 @@ export interface Standing {
 }
 
 /** Why a view cannot be inline yet, if it cannot. */
-export const lack = ({ checkpoint, epoch, hasEvents, head, isParked }: Standing): "held" | "behind" | "filling" | undefined => {
+export const lack = (
+  { checkpoint, epoch, hasEvents, head, isParked }: Standing
+): "held" | "behind" | "filling" | undefined => {
   const position = checkpoint?.position ?? 0n
   const isStrange = checkpoint !== undefined && (checkpoint.paused !== undefined || checkpoint.epoch !== epoch)
   if (isStrange || position > head || isParked()) return "held"

@@ -3,7 +3,14 @@
  * documents are otherwise than this process knew.
  */
 import { Effect, Random, Result } from "effect"
-import { type Append, AppendLost, type Status, type StoreUnavailable, type ViewRefused, type Written } from "../EventStore.ts"
+import {
+  type Append,
+  AppendLost,
+  type Status,
+  type StoreUnavailable,
+  type ViewRefused,
+  type Written
+} from "../EventStore.ts"
 import type { Change } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { elapsedMillis } from "./elapsed.ts"
@@ -142,13 +149,15 @@ const publish = ({ views }: Keeper, append: Append, writes: ReadonlyArray<Writte
   const watched = [...views.values()].filter(({ listeners }) => listeners.size > 0)
   for (const { documents, listeners, name, view } of watched) {
     const changes = append.flatMap(({ stream: { tenant }, views = [] }, index) =>
-      views.filter((each) => nameOf(each.view) === name).flatMap((each) => (each.documents ?? []).flatMap(
-        ({ document, expected, key }): ReadonlyArray<Change<unknown>> => {
-          const read = document === undefined ? Result.succeed(undefined) : documents.decode(document)
-          if (document === expected || Result.isFailure(read)) return []
-          return [{ tenant, key, document: read.success, position: writes[index]!.position! }]
-        }
-      ))
+      views.filter((each) => nameOf(each.view) === name).flatMap((each) =>
+        (each.documents ?? []).flatMap(
+          ({ document, expected, key }): ReadonlyArray<Change<unknown>> => {
+            const read = document === undefined ? Result.succeed(undefined) : documents.decode(document)
+            if (document === expected || Result.isFailure(read)) return []
+            return [{ tenant, key, document: read.success, position: writes[index]!.position! }]
+          }
+        )
+      )
     )
     Listeners.publish(listeners, view.name, changes)
   }

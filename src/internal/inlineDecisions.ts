@@ -95,13 +95,17 @@ export const decide = Effect.fnUntraced(function*(
 })
 
 const plan = (keeper: Keeper, append: Append): Result.Result<Planned["parts"], ViewRefused> =>
-  Result.all(append.map((write) =>
-    Result.all(viewsOf(keeper, write).map((view): Result.Result<Part, ViewRefused> =>
-      view.state === "inline"
-        ? Result.map(InlineView.stepsOf(view, write), (steps) => ({ view, steps }))
-        : Result.succeed({ view, steps: undefined })
-    ))
-  ))
+  Result.all(
+    append.map((write) =>
+      Result.all(
+        viewsOf(keeper, write).map((view): Result.Result<Part, ViewRefused> =>
+          view.state === "inline"
+            ? Result.map(InlineView.stepsOf(view, write), (steps) => ({ view, steps }))
+            : Result.succeed({ view, steps: undefined })
+        )
+      )
+    )
+  )
 
 /** One text for one document: no name holds a NUL. */
 export const placeOf = (view: ViewId, tenant: string, key: string): string => `${nameOf(view)}\0${tenant}\0${key}`

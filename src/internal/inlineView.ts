@@ -59,7 +59,10 @@ export interface Step {
 }
 
 /** What the events of a write do to which documents, in order. */
-export const stepsOf = (inline: InlineView, { events, stream }: Write): Result.Result<ReadonlyArray<Step>, ViewRefused> => {
+export const stepsOf = (
+  inline: InlineView,
+  { events, stream }: Write
+): Result.Result<ReadonlyArray<Step>, ViewRefused> => {
   const steps: Array<Step> = []
   try {
     for (const event of events) if (inline.types.has(event.type)) addSteps(steps, inline, event, stream)
@@ -72,7 +75,9 @@ export const stepsOf = (inline: InlineView, { events, stream }: Write): Result.R
 const addSteps = (steps: Array<Step>, { routing }: InlineView, event: New, stream: StreamId): void => {
   for (const { cases, codec } of routing.byType.get(event.type) ?? []) {
     const decoded = codec.decode(event)
-    if (Result.isFailure(decoded)) throw new TypeError(`its event ${event.type} cannot be read: ${decoded.failure._tag}`)
+    if (Result.isFailure(decoded)) {
+      throw new TypeError(`its event ${event.type} cannot be read: ${decoded.failure._tag}`)
+    }
     for (const [index, part] of decoded.success.entries()) {
       const arrival = new Arrival(event, stream, codec, part, decoded.success.length === 1 ? 0 : index + 1)
       for (const { handle, key } of cases.get(part._tag) ?? []) {
@@ -116,7 +121,10 @@ export const apply = (
       open.set(key, one)
       one.document = run(one.document)
     }
-    const all = Array.from(open, ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one) }))
+    const all = Array.from(
+      open,
+      ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one) })
+    )
     return Result.succeed(all)
   } catch (error) {
     return Result.fail(InlineRefusals.failed(view, problemOf(error)))

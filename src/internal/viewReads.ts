@@ -29,6 +29,12 @@ interface Told {
   readonly after?: string | { readonly key: string; readonly document?: unknown } | undefined
 }
 
+/** The schemas of fields of a document. */
+export const fieldsOf = (document: PureCodec, fields: ReadonlyArray<string>): Readable["fields"] => {
+  const all = untyped<{ readonly fields: Readable["fields"] }>(document).fields
+  return Object.fromEntries(fields.map((field) => [field, all[field]!]))
+}
+
 /** What the Layer of a view provides. */
 export const make = (readable: Readable, store: ViewStore["Service"], hosted: Hosted): Views<unknown, never> => {
   const { view } = readable
@@ -60,13 +66,13 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
     list: Effect.fnUntraced(function*(told: Told = {}) {
       const query = yield* Effect.fromResult(queryOf(told, encode))
       const version = yield* readVersion
-      const definition = yield* withIndexes(version, fieldsOf(query))
+      const definition = yield* withIndexes(version, askedOf(query))
       return yield* Effect.forEach(yield* store.list(definition, query), decoded(version))
     }),
     count: Effect.fnUntraced(function*({ tenant, where }: Told = {}) {
       const query = yield* Effect.fromResult(queryOf({ tenant, where }, encode))
       const version = yield* readVersion
-      return yield* store.count(yield* withIndexes(version, fieldsOf(query)), query)
+      return yield* store.count(yield* withIndexes(version, askedOf(query)), query)
     }),
     changes: hosted.changes
   }
@@ -93,7 +99,7 @@ const indexed = ({ view, was }: Readable, store: ViewStore["Service"]) => {
   })
 }
 
-const fieldsOf = ({ orderBy, where = [] }: ViewQuery): ReadonlyArray<string> => [
+const askedOf = ({ orderBy, where = [] }: ViewQuery): ReadonlyArray<string> => [
   ...where.map(({ field }) => field),
   ...orderBy === undefined ? [] : [orderBy.field]
 ]

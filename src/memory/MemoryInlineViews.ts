@@ -20,8 +20,12 @@ export const make = (tables: MemoryTables.MemoryTables, storeId: string): Inline
   const { log } = tables
   const change = <A>(operation: string, change: MemoryTables.Change<Result.Result<A, StoreUnavailable>>) =>
     Effect.flatMap(
-      MemoryTables.writeOutside(tables, change, () =>
-        new StoreUnavailable({ operation, detail: "it is asked from inside a transaction; ask after it has ended" })),
+      MemoryTables.writeOutside(
+        tables,
+        change,
+        () =>
+          new StoreUnavailable({ operation, detail: "it is asked from inside a transaction; ask after it has ended" })
+      ),
       Effect.fromResult
     )
   return InlineViews.of({
@@ -75,7 +79,11 @@ const giveBack = (scene: Scene, state: MemoryTables.State): MemoryTables.State =
   return moved(scene, { ...state, views }, room.endedAt)
 }
 
-const moved = ({ epoch, nowMillis, view }: Scene, state: MemoryTables.State, position: Position): MemoryTables.State => {
+const moved = (
+  { epoch, nowMillis, view }: Scene,
+  state: MemoryTables.State,
+  position: Position
+): MemoryTables.State => {
   const id = checkpointOf(view)
   const paused = MemoryCheckpointStore.find(state, id)?.paused
   return MemoryCheckpointStore.change(state, id, nowMillis, { position, epoch, paused })[1]
@@ -109,7 +117,11 @@ const enter = (
   return [{ _tag: "inline" }, moved(scene, { ...state, views }, MemoryLog.head(log))]
 }
 
-const standing = ({ epoch, log, view }: Scene, state: MemoryTables.State, types: ReadonlySet<string>): Inline.Standing => ({
+const standing = (
+  { epoch, log, view }: Scene,
+  state: MemoryTables.State,
+  types: ReadonlySet<string>
+): Inline.Standing => ({
   checkpoint: MemoryCheckpointStore.find(state, checkpointOf(view)),
   epoch,
   head: MemoryLog.head(log),

@@ -134,15 +134,20 @@ const knownViews = (log: MemoryLog, nowMillis: number): Known => {
   if (log.inline.size === 0) return nothing
   const views = new Map<string, Inline.Known>()
   for (const [name, { state, types, untilMillis, ...view }] of log.inline) {
-    if (state === "inline" || (state === "filling" && nowMillis < untilMillis)) views.set(name, { ...view, types, state })
+    if (state === "inline" || (state === "filling" && nowMillis < untilMillis)) {
+      views.set(name, { ...view, types, state })
+    }
   }
   return views
 }
 
 /** Where inline views, or their documents, are otherwise than the writer knew. */
 const differing = (log: MemoryLog, append: Append, views: Known): Status | undefined =>
-  Inline.changed(append, views) ?? Inline.conflict(append, (view, tenant, key) =>
-    MemoryDocuments.find(inlineOf(log, view)!.documents, tenant, key)?.document)
+  Inline.changed(append, views) ??
+    Inline.conflict(
+      append,
+      (view, tenant, key) => MemoryDocuments.find(inlineOf(log, view)!.documents, tenant, key)?.document
+    )
 
 /** Writes the documents. Views that the writer does not know end before it. */
 const takeIn = (log: MemoryLog, append: Append, known: Known): void => {

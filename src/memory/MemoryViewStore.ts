@@ -91,7 +91,8 @@ const read = <A>(
 ): Effect.Effect<A, StoreUnavailable> =>
   Effect.flatMap(
     MemoryTables.read(tables, (state) =>
-      Result.map(roomOf(state, view, operation), (room) => look(MemoryLog.inlineOf(tables.log, view)?.documents ?? room))),
+      Result.map(roomOf(state, view, operation), (room) =>
+        look(MemoryLog.inlineOf(tables.log, view)?.documents ?? room))),
     Effect.fromResult
   )
 
@@ -108,7 +109,10 @@ const write = (
         ? roomOf(state, view, operation)
         : inline(view, operation)
       if (Result.isFailure(room)) return [Result.fail(room.failure), state]
-      return [Result.void, { ...state, views: HashMap.set(state.views, MemoryDocuments.keyOf(view), change(room.success)) }]
+      return [Result.void, {
+        ...state,
+        views: HashMap.set(state.views, MemoryDocuments.keyOf(view), change(room.success))
+      }]
     }),
     Effect.fromResult
   )

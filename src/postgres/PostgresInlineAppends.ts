@@ -137,7 +137,9 @@ const encodeViews = (
   { ends, group, views }: Chosen,
   { byView }: Documents
 ): ReadonlyArray<PgTypes.Parameter> => {
-  const listed = group.flat().flatMap(({ views = [] }, index) => views.map(({ view }) => ({ ...view, write: index + 1 })))
+  const listed = group.flat().flatMap(({ views = [] }, index) =>
+    views.map(({ view }) => ({ ...view, write: index + 1 }))
+  )
   const expected = [...views].sort((a, b) => a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1)
   const own = [...byView.values()].filter(({ byPlace }) => byPlace.size > 0)
   const documents = own.flatMap(({ byPlace }) => [...byPlace.values()])

@@ -84,7 +84,34 @@ BEGIN
 
 ${Log.look(schema)}
 
-  SELECT coalesce(array_agg(v.name ORDER BY v.name, v.version), '{}'),
+${lookAtViews(schema)}
+
+${lookAtDocuments(schema)}
+
+  IF NOT all_ok THEN
+${Log.decide(schema)}
+    done := done AND NOT EXISTS (SELECT FROM unnest(status) s WHERE s <> 'ok');
+  END IF;
+  done := done AND NOT only_look;
+  IF NOT done THEN
+    RETURN;
+  END IF;
+
+  IF all_ok THEN
+${Log.insertAll(schema)}
+  ELSE
+${Log.insertOk(schema)}
+  END IF;
+${writeAndEnd(schema)}
+
+  IF written > 0 THEN
+    PERFORM pg_notify('${Log.channelOf(schema)}', (base + written)::text);
+  END IF;
+END $$`
+
+/** The views that matter, and whether they are as the caller knows. */
+const lookAtViews = (schema: string): string =>
+  `  SELECT coalesce(array_agg(v.name ORDER BY v.name, v.version), '{}'),
          coalesce(array_agg(v.version ORDER BY v.name, v.version), '{}'),
          coalesce(array_agg(to_json(v.types)::text ORDER BY v.name, v.version), '{}'),
          coalesce(array_agg(v.state ORDER BY v.name, v.version), '{}')
@@ -103,9 +130,11 @@ ${Log.look(schema)}
       AND NOT EXISTS (SELECT FROM unnest(li_write, li_name, li_version) l(write, name, version)
         WHERE l.write = e.write AND l.name = v.name AND l.version = v.version)
       AND NOT EXISTS (SELECT FROM unnest(en_name, en_version) x(name, version)
-        WHERE x.name = v.name AND x.version = v.version));
+        WHERE x.name = v.name AND x.version = v.version));`
 
-  actual := '{}';
+/** The documents, and whether they are as the writers decided on. */
+const lookAtDocuments = (schema: string): string =>
+  `  actual := '{}';
   FOR i IN 1..cardinality(vw_table) LOOP
     part := array_fill(NULL::text, ARRAY[vw_through[i] - first + 1]);
     IF to_regclass(format('%I.%I', '${schema}', vw_table[i])) IS NOT NULL THEN
@@ -117,23 +146,11 @@ ${Log.look(schema)}
     actual := actual || part;
     first := vw_through[i] + 1;
   END LOOP;
-  done := done AND actual = dc_expected;
+  done := done AND actual = dc_expected;`
 
-  IF NOT all_ok THEN
-${Log.decide(schema)}
-    done := done AND NOT EXISTS (SELECT FROM unnest(status) s WHERE s <> 'ok');
-  END IF;
-  done := done AND NOT only_look;
-  IF NOT done THEN
-    RETURN;
-  END IF;
-
-  IF all_ok THEN
-${Log.insertAll(schema)}
-  ELSE
-${Log.insertOk(schema)}
-  END IF;
-  first := 1;
+/** Writes documents, view by view, and ends what somebody did not know. */
+const writeAndEnd = (schema: string): string =>
+  `  first := 1;
   FOR i IN 1..cardinality(vw_table) LOOP
     PERFORM "${schema}".write_inline_v1(vw_table[i], dc_tenant[first:vw_through[i]], dc_key[first:vw_through[i]],
       dc_expected[first:vw_through[i]], dc_document[first:vw_through[i]], dc_writes[first:vw_through[i]],
@@ -146,12 +163,7 @@ ${Log.insertOk(schema)}
     UPDATE "${schema}".inline_views v SET state = 'ended', ended_at = base + x.before
       FROM unnest(en_name, en_version, en_before) x(name, version, before)
       WHERE v.name = x.name AND v.version = x.version AND v.state = 'inline';
-  END IF;
-
-  IF written > 0 THEN
-    PERFORM pg_notify('${Log.channelOf(schema)}', (base + written)::text);
-  END IF;
-END $$`
+  END IF;`
 
 /** Writes the documents of one view, which are as they were expected. */
 export const writeDocuments = (schema: string): string =>
@@ -208,15 +220,43 @@ const take = (schema: string): string =>
     WHERE c.name = view_name AND c.version = view_version AND c.partition = 0 FOR UPDATE;
   PERFORM pg_advisory_xact_lock(${Log.lockOf(schema)});`
 
+/** Whether a view may be inline. */
+const judge = (schema: string): string =>
+  `  SELECT coalesce(c.position, 0) AS position,
+         (c.paused IS NOT NULL OR c.epoch <> enter_inline_v1.epoch OR c.position > head) IS TRUE
+         OR EXISTS (SELECT FROM "${schema}".parked p WHERE p.reader_name = view_name AND p.reader_version = view_version)
+           AS held
+    INTO reached
+    FROM (VALUES (1)) one
+    LEFT JOIN "${schema}".checkpoints c
+      ON c.name = view_name AND c.version = view_version AND c.partition = 0 AND NOT c.removed;
+  IF reached.held THEN
+    entered := 'held';
+  ELSIF head - reached.position > ${behindMax} THEN
+    entered := 'behind';
+  ELSIF EXISTS (SELECT FROM "${schema}".events e
+    WHERE e.position > reached.position AND e.category <> '${outboxCategory}' AND e.type = ANY (view_types))
+  THEN
+    entered := 'filling';
+  ELSE
+    entered := 'inline';
+    PERFORM "${schema}".move_inline_v1(view_name, view_version, head, epoch);
+  END IF;`
+
 /** How views become inline, and are left; see `InlineViews`. */
-export const entering = (schema: string): ReadonlyArray<string> => [
+export const entering = (schema: string): ReadonlyArray<string> => [move(schema), enter(schema), leave(schema)]
+
+/** Sets the checkpoint of a view, whoever has it. */
+const move = (schema: string): string =>
   `CREATE FUNCTION "${schema}".move_inline_v1(view_name text, view_version int, place bigint, epoch text)
 RETURNS void LANGUAGE sql VOLATILE
 AS $$ INSERT INTO "${schema}".checkpoints AS c (name, version, partition, position, epoch, revision, updated_at)
   VALUES (view_name, view_version, 0, place, epoch, 1, "${schema}".clock_v1())
   ON CONFLICT (name, version, partition) DO UPDATE SET position = excluded.position, epoch = excluded.epoch,
     revision = c.revision + 1, paused = CASE WHEN c.removed THEN NULL ELSE c.paused END, removed = false,
-    updated_at = excluded.updated_at $$`,
+    updated_at = excluded.updated_at $$`
+
+const enter = (schema: string): string =>
   `CREATE FUNCTION "${schema}".enter_inline_v1(view_name text, view_version int, view_types text[], epoch text,
   OUT entered text, OUT place bigint
 ) LANGUAGE plpgsql VOLATILE
@@ -245,33 +285,16 @@ ${giveBack(schema)}
     RETURN;
   END IF;
 
-  SELECT coalesce(c.position, 0) AS position,
-         (c.paused IS NOT NULL OR c.epoch <> enter_inline_v1.epoch OR c.position > head) IS TRUE
-         OR EXISTS (SELECT FROM "${schema}".parked p WHERE p.reader_name = view_name AND p.reader_version = view_version)
-           AS held
-    INTO reached
-    FROM (VALUES (1)) one
-    LEFT JOIN "${schema}".checkpoints c
-      ON c.name = view_name AND c.version = view_version AND c.partition = 0 AND NOT c.removed;
-  IF reached.held THEN
-    entered := 'held';
-  ELSIF head - reached.position > ${behindMax} THEN
-    entered := 'behind';
-  ELSIF EXISTS (SELECT FROM "${schema}".events e
-    WHERE e.position > reached.position AND e.category <> '${outboxCategory}' AND e.type = ANY (view_types))
-  THEN
-    entered := 'filling';
-  ELSE
-    entered := 'inline';
-    PERFORM "${schema}".move_inline_v1(view_name, view_version, head, epoch);
-  END IF;
+${judge(schema)}
 
   DELETE FROM "${schema}".inline_views v WHERE v.name = view_name AND v.version = view_version;
   IF entered IN ('inline', 'filling') THEN
     INSERT INTO "${schema}".inline_views (name, version, types, state, until, ended_at)
       VALUES (view_name, view_version, view_types, entered, now_at + interval '${fillingMillis} milliseconds', 0);
   END IF;
-END $$`,
+END $$`
+
+const leave = (schema: string): string =>
   `CREATE FUNCTION "${schema}".leave_inline_v1(view_name text, view_version int, epoch text,
   OUT was_inline bool
 ) LANGUAGE plpgsql VOLATILE
@@ -287,4 +310,3 @@ ${take(schema)}
 ${giveBack(schema)}
   was_inline := FOUND;
 END $$`
-]

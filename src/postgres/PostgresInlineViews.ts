@@ -40,14 +40,22 @@ export const make = (
         const types = Rows.names([...new Set(view.types)])
         const asked = Effect.flatMap(epoch, (epoch) =>
           client.apart(statements.enterInline, [...idOf(view), types, PgTypes.text(epoch)]))
-        return outside("enter", rooms.enter(view, "enter", () => Effect.map(asked, ([row]) => enteredOf(row!))))
+        return outside(
+          "enter",
+          rooms.enter(view, "enter", () =>
+            Effect.map(asked, ([row]) => enteredOf(row!)))
+        )
       }),
     leave: (view) =>
       Effect.suspend(() => {
         Documents.assertView(view)
         const asked = Effect.flatMap(epoch, (epoch) =>
           client.apart(statements.leaveInline, [...idOf(view), PgTypes.text(epoch)]))
-        return outside("leave", Effect.map(asked, ([row]) => untyped<boolean>(row![0])))
+        return outside(
+          "leave",
+          Effect.map(asked, ([row]) =>
+            untyped<boolean>(row![0]))
+        )
       })
   })
 }

@@ -78,8 +78,7 @@ const writing = (
         changes.map(({ document }) => document ?? null)
       ]
       const { write } = ViewStatements.make(schema, view)
-      return enter(view, "write", () =>
-        unlessInline(view, "write", change(write, columns.map(Rows.texts))))
+      return enter(view, "write", () => unlessInline(view, "write", change(write, columns.map(Rows.texts))))
     }),
   clear: (view) =>
     enter(view, "clear", () => unlessInline(view, "clear", change(ViewStatements.make(schema, view).clear, []))),

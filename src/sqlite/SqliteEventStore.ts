@@ -138,11 +138,13 @@ const appendGroup = (
 
 /** The views that writers have to know. */
 const knownViews = ({ inline }: Tables, nowMillis: number): Cursor["known"] =>
-  new Map(inline.views().flatMap((row) => {
-    const { name, state, types, untilMillis, version } = row
-    if (state === "ended" || (state === "filling" && nowMillis >= untilMillis)) return []
-    return [[Inline.nameOf(row), { name, version, state, types: new Set<string>(JSON.parse(types)), row }]]
-  }))
+  new Map(
+    inline.views().flatMap((row) => {
+      const { name, state, types, untilMillis, version } = row
+      if (state === "ended" || (state === "filling" && nowMillis >= untilMillis)) return []
+      return [[Inline.nameOf(row), { name, version, state, types: new Set<string>(JSON.parse(types)), row }]]
+    })
+  )
 
 const appendOne = (tables: Tables, append: Append, cursor: Cursor): Status => {
   const { statements, views } = tables

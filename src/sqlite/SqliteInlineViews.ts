@@ -30,15 +30,21 @@ export interface Parts {
 export const make = (parts: Parts): InlineViews["Service"] => {
   const { client, inline, storeId, views } = parts
   const change = <A>(operation: string, work: (scene: Scene) => A): Effect.Effect<A, StoreUnavailable> =>
-    Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
-      Effect.mapError(client.write(operation, () => work(sceneOf(parts, nowMillis))), unavailable(operation)))
+    Effect.flatMap(
+      Clock.currentTimeMillis,
+      (nowMillis) =>
+        Effect.mapError(client.write(operation, () => work(sceneOf(parts, nowMillis))), unavailable(operation))
+    )
   return InlineViews.of({
     storeId,
     list: Effect.mapError(
-      client.read("list", () =>
-        inline.views().flatMap(({ name, state, types, version }) =>
-          state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []
-        )),
+      client.read(
+        "list",
+        () =>
+          inline.views().flatMap(({ name, state, types, version }) =>
+            state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []
+          )
+      ),
       unavailable("list")
     ),
     enter: (view) =>

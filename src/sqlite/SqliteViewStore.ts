@@ -126,7 +126,11 @@ const ifRoom = <A>(
 }
 
 /** Writes documents inside a turn that has found all in order. */
-export const writeDocuments = (views: SqliteViewStatements, view: ViewId, changes: ReadonlyArray<DocumentChange>): void => {
+export const writeDocuments = (
+  views: SqliteViewStatements,
+  view: ViewId,
+  changes: ReadonlyArray<DocumentChange>
+): void => {
   if (changes.length === 0) return views.ifRoom(view, undefined)
   const [upsert, remove] = [views.upsertDocument(view), views.deleteDocument(view)]
   for (const { document, key, tenant } of changes) {

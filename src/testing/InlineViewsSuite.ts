@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import * as Entering from "./suites/Entering.ts"
 import { register } from "./suites/Guarantees.ts"
 import * as Inline from "./suites/Inline.ts"
+import * as InlineOrder from "./suites/InlineOrder.ts"
 
 /** What a slow store may ask for. */
 export interface Options {
@@ -37,7 +38,8 @@ export const suite = (
     (it) =>
       register(it, {
         "when a view is inline": Entering.guarantees,
-        "documents that appends write": Inline.guarantees
+        "documents that appends write": Inline.guarantees,
+        "what comes before documents": InlineOrder.guarantees
       })
   )
 

@@ -4,8 +4,8 @@
  * reached often.
  */
 import { Effect } from "effect"
-import type { CheckpointStore } from "../../src/CheckpointStore.ts"
 import { limits } from "../../src/Admission.ts"
+import type { CheckpointStore } from "../../src/CheckpointStore.ts"
 import type { StreamId, Version } from "../../src/Event.ts"
 import type { Append, DocumentWrite, EventStore, Status, ViewWrite, Write } from "../../src/EventStore.ts"
 import type { InlineView, InlineViews } from "../../src/InlineViews.ts"
@@ -97,7 +97,9 @@ const nextAppend = (dice: Dice, memory: Memory): Append => {
   if (memory.sent.length > 0 && dice.chance(8)) return dice.pick(memory.sent)
   const count = dice.chance(75) ? 1 : 2 + dice.below(2)
   const made = new Map<string, string | undefined>()
-  const chosen = new Map(Array.from({ length: count }, () => dice.pick(streams)).map((one) => [JSON.stringify(one), one]))
+  const chosen = new Map(
+    Array.from({ length: count }, () => dice.pick(streams)).map((one) => [JSON.stringify(one), one])
+  )
   const knows = dice.chance(97)
   const [first, ...rest] = Array.from(chosen.values(), (stream): Write => {
     const events = Array.from({ length: dice.chance(10) ? 0 : 1 + dice.below(3) }, () => ({
@@ -166,7 +168,9 @@ const learn = (memory: Memory, group: ReadonlyArray<Append>, statuses: ReadonlyA
       for (const [at, { stream, views = [] }] of append.entries()) {
         memory.versions.set(JSON.stringify(stream), status.writes[at]!.version)
         for (const { documents = [], view } of views) {
-          for (const { document, key } of documents) memory.documents.set(placeOf(nameOf(view), stream.tenant, key), document)
+          for (const { document, key } of documents) {
+            memory.documents.set(placeOf(nameOf(view), stream.tenant, key), document)
+          }
         }
       }
     }
@@ -197,12 +201,18 @@ const catchUp = (memory: Memory, view: View): Deed => {
   const { ask, learn } = enter(memory, view)
   return {
     what: `catch up ${nameOf(view)}`,
-    ask: (stores) => Effect.andThen(Effect.ignore(Effect.flatMap(ask(stores), () => advance(stores, view, 0n))), ask(stores)),
+    ask: (stores) =>
+      Effect.andThen(Effect.ignore(Effect.flatMap(ask(stores), () => advance(stores, view, 0n))), ask(stores)),
     learn: learn!
   }
 }
 
-const advance = ({ checkpoints, events }: Inlines, view: View, short: bigint, work: Effect.Effect<void, unknown> = Effect.void) =>
+const advance = (
+  { checkpoints, events }: Inlines,
+  view: View,
+  short: bigint,
+  work: Effect.Effect<void, unknown> = Effect.void
+) =>
   Effect.gen(function*() {
     const found = yield* checkpoints.get(idOf(view))
     const head = yield* events.head

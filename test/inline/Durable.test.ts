@@ -22,20 +22,25 @@ const hold = (name: string, stores: Stores) =>
       }), 60_000)
 
     it.effect("I3, I11: hold what the log says where two processes write the same documents", () =>
-      Effect.forEach(seeds(2), (seed) => Scenarios.sideBySide(stores, seed), { discard: true }), 60_000)
+      Effect.forEach(seeds(2), (seed) =>
+        Scenarios.sideBySide(stores, seed), { discard: true }), 60_000)
 
     it.effect("I5, I11: take in once what is lost and sent again", () =>
-      Effect.forEach(seeds(2), (seed) => Scenarios.losesAppends(stores, seed), { discard: true }), 60_000)
+      Effect.forEach(seeds(2), (seed) =>
+        Scenarios.losesAppends(stores, seed), { discard: true }), 60_000)
 
     it.effect("I6, I11: hold what the log says wherever a process has died", () =>
       Effect.gen(function*() {
         for (const side of ["before", "after"] as const) {
-          for (const nth of [1, 4]) yield* Scenarios.killed(stores, nth, nth, side)
+          for (const nth of [1, 4]) {
+            yield* Scenarios.killed(stores, nth, nth, side)
+          }
         }
       }), 60_000)
 
     it.effect("I11: lose nothing and double nothing when they become inline, under load", () =>
-      Effect.forEach(seeds(2), (seed) => Scenarios.handsOver(stores, seed, seed * 200), { discard: true }), 60_000)
+      Effect.forEach(seeds(2), (seed) =>
+        Scenarios.handsOver(stores, seed, seed * 200), { discard: true }), 60_000)
 
     it.effect("I11, I19: are never wrong, and inline again, after others have appended who do not know them", () =>
       Scenarios.amongStrangers(stores, 1, 1), 60_000)

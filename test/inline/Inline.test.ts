@@ -37,9 +37,15 @@ describe("inline views", () => {
       assert.isAbove(deaths, 50)
     }))
 
-  it.effect("I11: lose nothing and double nothing when they become inline, under load", () =>
-    Effect.forEach(seeds(12), (seed) => Scenarios.handsOver(memory, seed, seed * 40), { discard: true }), 60_000)
+  it.effect(
+    "I11: lose nothing and double nothing when they become inline, under load",
+    () => Effect.forEach(seeds(12), (seed) => Scenarios.handsOver(memory, seed, seed * 40), { discard: true }),
+    60_000
+  )
 
-  it.effect("I11, I19: are never wrong, and inline again, after others have appended who do not know them", () =>
-    Effect.forEach(seeds(8), (seed) => Scenarios.amongStrangers(memory, seed), { discard: true }), 60_000)
+  it.effect(
+    "I11, I19: are never wrong, and inline again, after others have appended who do not know them",
+    () => Effect.forEach(seeds(8), (seed) => Scenarios.amongStrangers(memory, seed), { discard: true }),
+    60_000
+  )
 })

@@ -10,8 +10,8 @@ import * as InlineRuntime from "../../src/InlineRuntime.ts"
 import { InlineViews } from "../../src/InlineViews.ts"
 import * as Projection from "../../src/Projection.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
-import { Projections } from "../../src/Projections.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
+import { Projections } from "../../src/Projections.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
 import { AccountEvent, Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import { newEvent } from "../fixtures/Runtimes.ts"
@@ -88,7 +88,9 @@ describe("an inline view", () => {
       const process = yield* start()
       yield* (yield* InlineViews).leave({ name: "balances", version: 1 })
       const { position } = yield* deposit(process, "a", 1)
-      yield* Context.get(process.context, ProjectionHost).await(Balances.definition, position!, { deadline: "1 minute" })
+      yield* Context.get(process.context, ProjectionHost).await(Balances.definition, position!, {
+        deadline: "1 minute"
+      })
       deepStrictEqual(yield* Context.get(process.context, Balances).get("a"), { cents: 1, moves: 1 })
     })))
 
@@ -241,12 +243,19 @@ describe("what an inline view costs", () => {
       )
       const built = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
       const clients = Array.from({ length: 64 }, (_, index) => index)
-      yield* Effect.forEach(clients, (index) =>
-        Effect.forEach(Array.from({ length: 10 }), () =>
-          Context.get(built, Accounts).of(`a-${index}`).deposit({ cents: 1 }), { discard: true }), {
-        concurrency: "unbounded",
-        discard: true
-      })
+      yield* Effect.forEach(
+        clients,
+        (index) =>
+          Effect.forEach(
+            Array.from({ length: 10 }),
+            () => Context.get(built, Accounts).of(`a-${index}`).deposit({ cents: 1 }),
+            { discard: true }
+          ),
+        {
+          concurrency: "unbounded",
+          discard: true
+        }
+      )
       deepStrictEqual([...new Set(told)], ["Committed"])
       assert.isBelow(groups, 64)
       yield* assertFolded

@@ -52,7 +52,10 @@ const reasonOf = Effect.fnUntraced(function*(command: Effect.Effect<unknown, unk
   const exit = yield* Effect.exit(command)
   const error = Exit.findErrorOption(exit)
   if (error._tag === "None") return assert.fail(`a failure is expected: ${String(exit)}`)
-  const failure = error.value as { readonly reason: { readonly _tag: string; readonly message: string }; readonly isRetryable: boolean }
+  const failure = error.value as {
+    readonly reason: { readonly _tag: string; readonly message: string }
+    readonly isRetryable: boolean
+  }
   return [failure.reason._tag, failure.isRetryable, failure.reason.message] as const
 })
 
@@ -62,7 +65,9 @@ describe("an inline view", () => {
   it.effect("I7: refuses what its handler throws at, what fits no document and what is too large; nothing is written", () =>
     Effect.gen(function*() {
       yield* deposit("a", 1)
-      for (const [cents, problem] of [[13, /thirteen/], [14, /cannot be kept/], [15, /bytes/], [16, /empty/]] as const) {
+      for (
+        const [cents, problem] of [[13, /thirteen/], [14, /cannot be kept/], [15, /bytes/], [16, /empty/]] as const
+      ) {
         const [tag, isRetryable, message] = yield* reasonOf(deposit("a", cents))
         deepStrictEqual([tag, isRetryable], ["ViewRefused", false])
         assert.match(message, /inline view picky \(version 1\)/)

@@ -5,7 +5,7 @@
 import { assert } from "@effect/vitest"
 import { Context, Effect, Exit } from "effect"
 import { SecureRandom } from "effect/crypto"
-import type { CommandFailed, Commit } from "../../src/AggregateHost.ts"
+import type { Commit } from "../../src/AggregateHost.ts"
 import type { StreamId } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { ProjectionHost } from "../../src/ProjectionHost.ts"
@@ -229,5 +229,3 @@ export const amongStrangers = (stores: Stores, seed: number, times = 5) =>
       yield* assertFolded
     })
   )
-
-export type { CommandFailed }

@@ -85,12 +85,15 @@ export const NotesLive = Notes.toInlineLayer((on) => [
 ])
 
 /** What a document is at a position, and was before. */
-export type Fold = ReadonlyMap<string, ReadonlyArray<{ readonly position: bigint; readonly document: Balance | undefined }>>
+export type Fold = ReadonlyMap<
+  string,
+  ReadonlyArray<{ readonly position: bigint; readonly document: Balance | undefined }>
+>
 
 const place = (view: string, tenant: string, key: string) => `${view}/${tenant}/${key}`
 
 /** Every document of both views, at every event that touches it. */
-export const fold = (events: ReadonlyArray<Stored>): Fold => {
+const fold = (events: ReadonlyArray<Stored>): Fold => {
   const all = new Map<string, Array<{ readonly position: bigint; readonly document: Balance | undefined }>>()
   const change = (
     { position, tenant }: Stored,
@@ -138,7 +141,11 @@ export const assertFolded = Effect.gen(function*() {
       const document = history.at(-1)!.document
       return document === undefined ? [] : [[place.slice(view.length + 9), document] as const]
     })
-    assert.deepStrictEqual(new Map([...yield* documentsOf(view, "default")].toSorted()), new Map(expected.toSorted()), view)
+    assert.deepStrictEqual(
+      new Map([...yield* documentsOf(view, "default")].toSorted()),
+      new Map(expected.toSorted()),
+      view
+    )
   }
 })
 
@@ -214,8 +221,10 @@ export const start = Effect.fnUntraced(function*(
   yield* faults.always("append", (call) => Effect.suspend(() => isDead ? Effect.never : trouble(call)))
   const changes: Array<Seen> = []
   const listen = (view: string, stream: Stream.Stream<Projection.Change<unknown>, unknown>) =>
-    Stream.runForEach(stream, ({ document, key, position, tenant }) =>
-      Effect.sync(() => changes.push({ place: place(view, tenant, key), document, from: position, to: position }))
+    Stream.runForEach(
+      stream,
+      ({ document, key, position, tenant }) =>
+        Effect.sync(() => changes.push({ place: place(view, tenant, key), document, from: position, to: position }))
     ).pipe(Effect.ignore, Effect.forkIn(scope, { startImmediately: true }))
   yield* listen("balances", Context.get(context, Balances).changes)
   yield* listen("notes", Context.get(context, Notes).changes)
@@ -236,9 +245,6 @@ export const start = Effect.fnUntraced(function*(
 /** Time passes once all who can go on have done so. */
 export const settled = Effect.sleep("100 millis")
 
-/** The log's end. */
-export const head = Effect.flatMap(EventStore, (store) => store.head)
-
 /** Looks at a document right after a command was answered whose last event has this position. */
 export const look = Effect.fnUntraced(function*(
   { context }: Process,
@@ -249,5 +255,5 @@ export const look = Effect.fnUntraced(function*(
 ) {
   const { get } = view === "balances" ? Context.get(context, Balances) : Context.get(context, Notes)
   const document = yield* get(key, { tenant })
-  return { place: place(view, tenant, key), document, from, to: yield* head } satisfies Seen
+  return { place: place(view, tenant, key), document, from, to: yield* Sample.head } satisfies Seen
 })

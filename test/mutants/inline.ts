@@ -30,7 +30,8 @@ export const inline: ReadonlyArray<Mutant> = [
     bug: "memory writes the documents of an append that it does not write",
     file: "src/memory/MemoryLog.ts",
     find: "  if (other !== undefined) return other\n  takeIn(log, append, views)\n",
-    replace: "  if (other?._tag === \"ViewsChanged\") return other\n  takeIn(log, append, views)\n  if (other !== undefined) return other\n",
+    replace:
+      "  if (other?._tag === \"ViewsChanged\") return other\n  takeIn(log, append, views)\n  if (other !== undefined) return other\n",
     test: inMemory,
     title: "I1:"
   },
@@ -92,8 +93,8 @@ export const inline: ReadonlyArray<Mutant> = [
     guarantee: "I3",
     bug: "PostgreSQL writes documents whatever they are decided on",
     file: "src/postgres/PostgresInlineFunctions.ts",
-    find: "  done := done AND actual = dc_expected;\n",
-    replace: "",
+    find: "  done := done AND actual = dc_expected;`",
+    replace: "`",
     test: "test/postgres/Postgres.test.ts",
     title: "I3:"
   },
@@ -102,7 +103,8 @@ export const inline: ReadonlyArray<Mutant> = [
     bug: "PostgreSQL writes nothing of a group in which one document is another",
     file: "src/postgres/PostgresInlineAppends.ts",
     find: "    chosen.push(append)\n",
-    replace: "    if (statuses.size === 0) chosen.push(append)\n    else statuses.set(append, { _tag: \"Refused\", reason: undefined as never })\n",
+    replace:
+      "    if (statuses.size === 0) chosen.push(append)\n    else statuses.set(append, { _tag: \"Refused\", reason: undefined as never })\n",
     test: "test/postgres/Postgres.test.ts",
     title: "I23:"
   },
@@ -128,8 +130,8 @@ export const inline: ReadonlyArray<Mutant> = [
     guarantee: "I3",
     bug: "a document that a handler leaves as it is is not looked at by the store",
     file: "src/internal/inlineView.ts",
-    find: "    const all = Array.from(open,",
-    replace: "    const all = Array.from([...open].filter(([, one]) => one.document !== one.before),",
+    find: "    const all = Array.from(\n      open,\n",
+    replace: "    const all = Array.from(\n      [...open].filter(([, one]) => one.document !== one.before),\n",
     test: scenarios,
     title: "I3, I11:"
   },
@@ -138,7 +140,8 @@ export const inline: ReadonlyArray<Mutant> = [
     bug: "a view's handlers are given what the process has decided last, and the store what it likes",
     file: "src/internal/inlineView.ts",
     find: "  if (text === undefined) return { expected: text, before: undefined, document: undefined }\n",
-    replace: "  if (text === undefined || key === \"all\") return { expected: text, before: undefined, document: undefined }\n",
+    replace:
+      "  if (text === undefined || key === \"all\") return { expected: text, before: undefined, document: undefined }\n",
     test: scenarios,
     title: "I3, I11:"
   },

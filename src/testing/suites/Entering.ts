@@ -38,8 +38,10 @@ const isRefused = Effect.fnUntraced(function*(view: ViewId) {
 
 /** Tells what becomes of an append whose writer knows the view, and leaves the documents to its reader. */
 const known = (view: Inlined.Own) =>
-  Effect.map(Sample.append(Inlined.write(view, Inlined.stream(), 0, undefined)), (status) =>
-    status._tag === "ViewsChanged" ? status.state : status._tag)
+  Effect.map(
+    Sample.append(Inlined.write(view, Inlined.stream(), 0, undefined)),
+    (status) => status._tag === "ViewsChanged" ? status.state : status._tag
+  )
 
 const entering: Guarantees<Ports> = {
   "a view none of whose events was ever appended is inline, and its checkpoint at the end of the log": Effect.gen(
@@ -108,19 +110,20 @@ const entering: Guarantees<Ports> = {
     yield* Inlined.enters(view, "filling")
   }),
 
-  "I11: an event of somebody who does not know the view is not held back, and the view has yet to be filled": Effect.gen(
-    function*() {
-      const view = yield* Inlined.prepared()
-      yield* Inlined.lookThrough(view)
-      yield* Sample.commit(Inlined.strange(view))
-      yield* Inlined.enters(view, "filling")
-      const head = yield* Sample.head
-      yield* Sample.commit(Inlined.strange(view))
-      yield* fill(view, head)
-      strictEqual(yield* known(view), "Committed")
-      yield* Inlined.enters(view, "filling")
-    }
-  ),
+  "I11: an event of somebody who does not know the view is not held back, and the view has yet to be filled": Effect
+    .gen(
+      function*() {
+        const view = yield* Inlined.prepared()
+        yield* Inlined.lookThrough(view)
+        yield* Sample.commit(Inlined.strange(view))
+        yield* Inlined.enters(view, "filling")
+        const head = yield* Sample.head
+        yield* Sample.commit(Inlined.strange(view))
+        yield* fill(view, head)
+        strictEqual(yield* known(view), "Committed")
+        yield* Inlined.enters(view, "filling")
+      }
+    ),
 
   "a view that is far behind is left to its reader": Effect.gen(function*() {
     const [far, near] = [yield* Inlined.prepared(), yield* Inlined.prepared()]
@@ -132,33 +135,34 @@ const entering: Guarantees<Ports> = {
     strictEqual(yield* known(far), "Committed")
   }),
 
-  "a view whose reader is held up is not inline: paused, with parked streams, or of another life of the log": Effect.gen(
-    function*() {
-      const { advance, pause, resume } = yield* CheckpointStore
-      const { park, unpark } = yield* DeadLetters
-      const [paused, parked, restored] = [
-        yield* Inlined.prepared(),
-        yield* Inlined.prepared(),
-        yield* Inlined.prepared()
-      ]
-      yield* pause(idOf(paused), "why", yield* (yield* EventStore).epoch)
-      const stream = { reader: { name: parked.name, version: 1 }, stream: Sample.stream(), fromPosition: 1n }
-      yield* park(stream)
-      yield* advance(ReadSide.step(idOf(restored), 0, 0n, "another epoch"), Effect.void)
-      for (const view of [paused, parked, restored]) {
-        yield* Inlined.enters(view, "held")
-        strictEqual(yield* known(view), "Committed")
-        yield* fillQuietly(view)
-        yield* Inlined.enters(view, "held")
+  "a view whose reader is held up is not inline: paused, with parked streams, or of another life of the log": Effect
+    .gen(
+      function*() {
+        const { advance, pause, resume } = yield* CheckpointStore
+        const { park, unpark } = yield* DeadLetters
+        const [paused, parked, restored] = [
+          yield* Inlined.prepared(),
+          yield* Inlined.prepared(),
+          yield* Inlined.prepared()
+        ]
+        yield* pause(idOf(paused), "why", yield* (yield* EventStore).epoch)
+        const stream = { reader: { name: parked.name, version: 1 }, stream: Sample.stream(), fromPosition: 1n }
+        yield* park(stream)
+        yield* advance(ReadSide.step(idOf(restored), 0, 0n, "another epoch"), Effect.void)
+        for (const view of [paused, parked, restored]) {
+          yield* Inlined.enters(view, "held")
+          strictEqual(yield* known(view), "Committed")
+          yield* fillQuietly(view)
+          yield* Inlined.enters(view, "held")
+        }
+        yield* resume(idOf(paused))
+        yield* unpark(stream)
+        for (const view of [paused, parked]) {
+          yield* fill(view, yield* Sample.head)
+          yield* Inlined.enters(view, "inline")
+        }
       }
-      yield* resume(idOf(paused))
-      yield* unpark(stream)
-      for (const view of [paused, parked]) {
-        yield* fill(view, yield* Sample.head)
-        yield* Inlined.enters(view, "inline")
-      }
-    }
-  ),
+    ),
 
   "to be inline again is nothing new, but for types of events that are": Effect.gen(function*() {
     const view = yield* Inlined.inline()
@@ -236,23 +240,24 @@ const fillQuietly = (view: ViewId) =>
   })
 
 const ending: Guarantees<Ports> = {
-  "I11: a view that is left is its reader's from the end of the log on; nobody else wrote its documents before": Effect.gen(function*() {
-    const { leave } = yield* InlineViews
-    const view = yield* Inlined.inline()
-    yield* Inlined.append(view, becomes("a", undefined, { n: 1 }))
-    yield* isRefused(view)
-    const before = (yield* checkpointOf(view))!
-    strictEqual(yield* leave(view), true)
-    deepStrictEqual([yield* leave(view), yield* Inlined.isInline(view)], [false, false])
-    const { position, revision } = (yield* checkpointOf(view))!
-    deepStrictEqual([position, revision], [yield* Sample.head, before.revision + 1])
-    deepStrictEqual(yield* Inlined.kept(view, "a"), [1, { n: 1 }])
-    strictEqual(yield* known(view), "Committed")
-    yield* fill(view, yield* Sample.head, ["a", { n: 2 }])
-    deepStrictEqual(yield* Inlined.kept(view, "a"), [2, { n: 2 }])
-    yield* Inlined.enters(view, "inline")
-    strictEqual((yield* Inlined.append(view, becomes("a", { n: 2 }, undefined)))._tag, "Committed")
-  }),
+  "I11: a view that is left is its reader's from the end of the log on; nobody else wrote its documents before": Effect
+    .gen(function*() {
+      const { leave } = yield* InlineViews
+      const view = yield* Inlined.inline()
+      yield* Inlined.append(view, becomes("a", undefined, { n: 1 }))
+      yield* isRefused(view)
+      const before = (yield* checkpointOf(view))!
+      strictEqual(yield* leave(view), true)
+      deepStrictEqual([yield* leave(view), yield* Inlined.isInline(view)], [false, false])
+      const { position, revision } = (yield* checkpointOf(view))!
+      deepStrictEqual([position, revision], [yield* Sample.head, before.revision + 1])
+      deepStrictEqual(yield* Inlined.kept(view, "a"), [1, { n: 1 }])
+      strictEqual(yield* known(view), "Committed")
+      yield* fill(view, yield* Sample.head, ["a", { n: 2 }])
+      deepStrictEqual(yield* Inlined.kept(view, "a"), [2, { n: 2 }])
+      yield* Inlined.enters(view, "inline")
+      strictEqual((yield* Inlined.append(view, becomes("a", { n: 2 }, undefined)))._tag, "Committed")
+    }),
 
   "I11: an event of somebody who does not know it ends it just before, and its reader goes on there": Effect.gen(
     function*() {

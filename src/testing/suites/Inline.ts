@@ -1,7 +1,7 @@
 /**
  * Documents that are written by appends: with the events or not at all, each decided on what was there before it.
  */
-import { assertTrue, deepStrictEqual, strictEqual } from "@effect/vitest/utils"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect } from "effect"
 import { limits } from "../../Admission.ts"
 import type { Append, DocumentWrite, Status, Write } from "../../EventStore.ts"
@@ -17,18 +17,6 @@ const { becomes, kept } = Inlined
 const { tenant } = ReadSide
 
 const tags = (statuses: ReadonlyArray<Status>) => statuses.map(({ _tag }) => _tag)
-
-/** The append is answered so, and has left neither events nor documents. */
-const leavesNothing = Effect.fnUntraced(function*(view: Inlined.Own, expected: Partial<Status>, append: Append) {
-  const look = Effect.gen(function*() {
-    const documents = yield* (yield* ViewStore).list(view, { tenant, limit: 1_000 })
-    return [yield* Sample.head, documents, yield* Effect.forEach(append, ({ stream }) => Sample.eventIds(stream))]
-  })
-  const before = yield* look
-  const status = yield* Sample.append(...append)
-  deepStrictEqual({ ...status, ...expected }, status)
-  deepStrictEqual(yield* look, before)
-})
 
 const writing: Guarantees<Ports> = {
   "I1: documents are there when the append is answered, and count how often they were written": Effect.gen(
@@ -159,7 +147,7 @@ const deciding: Guarantees<Ports> = {
     yield* Inlined.append(view, becomes("a", undefined, { n: 1 }))
     yield* Inlined.append(view, becomes("a", { n: 1 }, undefined))
     yield* Inlined.append(view, becomes("a", undefined, { n: 2 }))
-    yield* leavesNothing(view, { _tag: "DocumentConflict", actual: Inlined.textOf({ n: 2 })! }, [
+    yield* Inlined.leavesNothing(view, { _tag: "DocumentConflict", actual: Inlined.textOf({ n: 2 })! }, [
       Inlined.write(view, Inlined.stream(), 0, [becomes("a", { n: 1 }, { n: 10 })])
     ])
   }),
@@ -179,10 +167,10 @@ const deciding: Guarantees<Ports> = {
     for (const [document, actual] of wrong) {
       const conflict = { _tag: "DocumentConflict", key: document.key, actual: Inlined.textOf(actual) } as const
       const before = [becomes("b", { n: 1 }, { n: 2 }), becomes("d", undefined, {})]
-      yield* leavesNothing(view, { ...conflict, write: 0 }, [
+      yield* Inlined.leavesNothing(view, { ...conflict, write: 0 }, [
         Inlined.write(view, Inlined.stream(), 0, [...before, document])
       ])
-      yield* leavesNothing(view, { ...conflict, write: 1 }, [
+      yield* Inlined.leavesNothing(view, { ...conflict, write: 1 }, [
         Inlined.write(view, Inlined.stream(), 0, before),
         Inlined.write(view, Inlined.stream(), 0, [document])
       ])
@@ -275,7 +263,7 @@ const deciding: Guarantees<Ports> = {
       Inlined.write(view, Inlined.stream(), 0, [becomes("b", undefined, {})])
     )
     deepStrictEqual([yield* kept(view, "a"), yield* kept(view, "b")], [[2, { n: 2 }], [1, {}]])
-    yield* leavesNothing(view, { _tag: "DocumentConflict", write: 1, actual: Inlined.textOf({ n: 3 })! }, [
+    yield* Inlined.leavesNothing(view, { _tag: "DocumentConflict", write: 1, actual: Inlined.textOf({ n: 3 })! }, [
       Inlined.write(view, Inlined.stream(), 0, [becomes("a", { n: 2 }, { n: 3 })]),
       Inlined.write(view, Inlined.stream(), 0, [becomes("a", { n: 2 }, { n: 4 })])
     ])
@@ -285,7 +273,7 @@ const deciding: Guarantees<Ports> = {
     const view = yield* Inlined.inline()
     const known = Inlined.write(view, Inlined.stream(), 0, [becomes("a", undefined, {})])
     for (const [write, append] of [[known, Inlined.strange(view)], [Inlined.strange(view), known]].entries()) {
-      yield* leavesNothing(view, { _tag: "ViewsChanged", write: 1 - write, state: "inline" }, [append[0]!, append[1]!])
+      yield* Inlined.leavesNothing(view, { _tag: "ViewsChanged", write: 1 - write, state: "inline" }, [append[0]!, append[1]!])
     }
     strictEqual(yield* Inlined.isInline(view), true)
   }),
@@ -293,7 +281,12 @@ const deciding: Guarantees<Ports> = {
   "documents of a view that is not inline are not written": Effect.gen(function*() {
     const view = yield* Inlined.prepared()
     for (const documents of [[], [becomes("a", undefined, {})]]) {
-      yield* leavesNothing(view, { _tag: "ViewsChanged", write: 0, view: { name: view.name, version: 1 }, state: "followed" }, [
+      yield* Inlined.leavesNothing(view, {
+        _tag: "ViewsChanged",
+        write: 0,
+        view: { name: view.name, version: 1 },
+        state: "followed"
+      }, [
         Inlined.write(view, Inlined.stream(), 0, documents)
       ])
     }
@@ -301,7 +294,7 @@ const deciding: Guarantees<Ports> = {
 
   "whoever does not know yet that a view is inline writes nothing": Effect.gen(function*() {
     const view = yield* Inlined.inline()
-    yield* leavesNothing(view, { _tag: "ViewsChanged", write: 0, state: "inline" }, [
+    yield* Inlined.leavesNothing(view, { _tag: "ViewsChanged", write: 0, state: "inline" }, [
       Inlined.write(view, Inlined.stream(), 0, undefined)
     ])
     strictEqual((yield* Inlined.append(view))._tag, "Committed")
@@ -309,96 +302,5 @@ const deciding: Guarantees<Ports> = {
   })
 }
 
-const order: Guarantees<Ports> = {
-  "I5: an append that is sent again is recognized, whatever has become of its documents": Effect.gen(function*() {
-    const view = yield* Inlined.inline()
-    const written = Inlined.write(view, Inlined.stream(), 0, [becomes("a", undefined, { n: 1 })])
-    const first = yield* Sample.append(written)
-    const again = { ...written, views: [{ view, documents: [becomes("a", { n: 1 }, { n: 2 })] }] }
-    for (const write of [written, again, { ...written, views: [] }]) {
-      deepStrictEqual(yield* Sample.append(write), first)
-      deepStrictEqual(yield* kept(view, "a"), [1, { n: 1 }])
-    }
-    yield* Inlined.append(view, becomes("a", { n: 1 }, undefined))
-    deepStrictEqual(yield* Sample.append(again), first)
-    strictEqual(yield* kept(view, "a"), undefined)
-    strictEqual(yield* Inlined.isInline(view), true)
-    yield* Sample.commit(Inlined.strange(view))
-    deepStrictEqual(yield* Sample.append(again), first)
-  }),
-
-  "I5: a command that was carried out before is answered from its receipt, whatever its documents": Effect.gen(
-    function*() {
-      const view = yield* Inlined.inline()
-      const stream = yield* Sample.filled(1, { tenant })
-      yield* Sample.commit(Sample.write(stream, 1, [], [Sample.receipt("c")]))
-      yield* leavesNothing(view, { _tag: "Duplicate" }, [
-        { ...Inlined.write(view, stream, 1, [becomes("a", { n: 7 }, { n: 8 })]), receipts: [Sample.receipt("c")] }
-      ])
-    }
-  ),
-
-  "an expectation of a stream comes before documents": Effect.gen(function*() {
-    const view = yield* Inlined.inline()
-    const stream = yield* Sample.filled(2, { tenant })
-    yield* leavesNothing(view, { _tag: "Conflict", write: 1, actual: 2 }, [
-      Inlined.write(view, Inlined.stream(), 0, [becomes("a", { n: 7 }, { n: 8 })]),
-      Inlined.write(view, stream, 1, [becomes("a", { n: 8 }, { n: 9 })])
-    ])
-  }),
-
-  "a receipt is left with the documents": Effect.gen(function*() {
-    const view = yield* Inlined.inline()
-    const stream = Inlined.stream()
-    const receipt = Sample.receipt("c", { events: 1, through: 1 })
-    yield* Sample.commit({ ...Inlined.write(view, stream, 0, [becomes("a", undefined, {})]), receipts: [receipt] })
-    const again = { ...Inlined.write(view, stream, 1, [becomes("a", {}, { n: 1 })]), receipts: [receipt] }
-    yield* leavesNothing(view, { _tag: "Duplicate" }, [again])
-  })
-}
-
-/** The write with other documents. */
-const withDocuments = (view: Inlined.Own, ...documents: ReadonlyArray<Partial<DocumentWrite>>): Write =>
-  Inlined.write(view, Inlined.stream(), 0, documents.map((parts) => ({ ...becomes("a", undefined, {}), ...parts })))
-
-const refusing: Guarantees<Ports> = {
-  "what no document can be is refused": Effect.gen(function*() {
-    const view = yield* Inlined.inline()
-    const texts = ["", "{", "[]", "1", "null", "{} {}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}", "{\"__proto__\":1}"]
-    const large = JSON.stringify({ text: "x".repeat(limits.documentBytesMax) })
-    const wrong: ReadonlyArray<Write> = [
-      ...texts.map((document) => withDocuments(view, { document })),
-      ...[...Names.malformed, "x".repeat(256)].map((key) => withDocuments(view, { key })),
-      withDocuments(view, { document: large }),
-      withDocuments(view, {}, {}),
-      withDocuments(view, ...Array.from({ length: limits.writeDocumentsMax + 1 }, (_, n) => ({ key: `${n}` }))),
-      withDocuments(
-        view,
-        ...Array.from({ length: 17 }, (_, n) => ({
-          key: `${n}`,
-          document: JSON.stringify({ text: "x".repeat(limits.documentBytesMax - 100) })
-        }))
-      ),
-      { ...withDocuments(view, {}), events: [] },
-      { ...withDocuments(view), views: [{ view, documents: [] }, { view: { ...view, version: 2 }, documents: [] }] },
-      ...[{ name: "A", version: 1 }, { name: "a", version: 0 }].map((view): Write => ({
-        ...Sample.write(Inlined.stream(), 0, Sample.events(1)),
-        views: [{ view, documents: undefined }]
-      }))
-    ]
-    for (const write of wrong) yield* leavesNothing(view, { _tag: "Refused" }, [write])
-  }),
-
-  "I23: a neighbour of what is refused is written": Effect.gen(function*() {
-    const view = yield* Inlined.inline()
-    const statuses = yield* Sample.appendGroup(
-      [withDocuments(view, { document: "[]" })],
-      [withDocuments(view, { document: "{}" })]
-    )
-    deepStrictEqual(tags(statuses), ["Refused", "Committed"])
-    assertTrue((yield* kept(view, "a")) !== undefined)
-  })
-}
-
 /** What `EventStore.append` promises of the documents of inline views. */
-export const guarantees: Guarantees<Ports> = { ...writing, ...deciding, ...order, ...refusing }
+export const guarantees: Guarantees<Ports> = { ...writing, ...deciding }

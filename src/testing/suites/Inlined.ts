@@ -2,11 +2,11 @@
  * What the suites of inline views write and read back: a view that is inline and whose events no other test appends, and
  * appends with its documents.
  */
-import { strictEqual } from "@effect/vitest/utils"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect } from "effect"
 import { CheckpointStore } from "../../CheckpointStore.ts"
 import type { Expected, Position, StreamId } from "../../Event.ts"
-import { type DocumentWrite, EventStore, type ViewId, type Write } from "../../EventStore.ts"
+import { type Append, type DocumentWrite, EventStore, type Status, type ViewId, type Write } from "../../EventStore.ts"
 import { type InlineView, InlineViews } from "../../InlineViews.ts"
 import type { ViewDefinition, ViewIndex } from "../../ViewStore.ts"
 import { ViewStore } from "../../ViewStore.ts"
@@ -52,11 +52,13 @@ export const fill = Effect.fnUntraced(function*(
 export const lookThrough = (view: ViewId) => Effect.flatMap(Sample.head, (head) => fill(view, head))
 
 /** It is answered so when it is to be inline. */
-export const enters = Effect.fnUntraced(function*(view: InlineView, expected: "inline" | "filling" | "behind" | "held") {
-  const entered = yield* (yield* InlineViews).enter(view)
-  strictEqual(entered._tag, expected)
-  return entered
-})
+export const enters = Effect.fnUntraced(
+  function*(view: InlineView, expected: "inline" | "filling" | "behind" | "held") {
+    const entered = yield* (yield* InlineViews).enter(view)
+    strictEqual(entered._tag, expected)
+    return entered
+  }
+)
 
 /** Whether it is inline. */
 export const isInline = ({ name, version }: ViewId) =>
@@ -79,7 +81,8 @@ export const becomes = (key: string, expected: unknown, document: unknown): Docu
 })
 
 /** A document as text. */
-export const textOf = (document: unknown): string | undefined => document === undefined ? undefined : JSON.stringify(document)
+export const textOf = (document: unknown): string | undefined =>
+  document === undefined ? undefined : JSON.stringify(document)
 
 /** An event of a view for a stream, with what becomes of documents. */
 export const write = (
@@ -104,3 +107,16 @@ export const kept = Effect.fnUntraced(function*(view: ViewId, key: string, tenan
   const [found] = yield* (yield* ViewStore).read(view, [{ tenant, key }])
   return found && [found.revision, JSON.parse(found.document)]
 })
+
+/** The append is answered so, and has left neither events nor documents. */
+export const leavesNothing = Effect.fnUntraced(function*(view: Own, expected: Partial<Status>, append: Append) {
+  const look = Effect.gen(function*() {
+    const documents = yield* (yield* ViewStore).list(view, { tenant: ReadSide.tenant, limit: 1_000 })
+    return [yield* Sample.head, documents, yield* Effect.forEach(append, ({ stream }) => Sample.eventIds(stream))]
+  })
+  const before = yield* look
+  const status = yield* Sample.append(...append)
+  deepStrictEqual({ ...status, ...expected }, status)
+  deepStrictEqual(yield* look, before)
+})
+
