@@ -13,8 +13,8 @@ export default defineConfig({
     globalSetup: ["test/postgres/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     execArgv: [`--conditions=${source}`],
     env: { NODE_OPTIONS: nodeOptions } // of the processes that tests start
   }

@@ -109,6 +109,14 @@ const campaigns: Readonly<Record<string, Campaign>> = {
       return onPlaces(place, (url) => Effect.runPromise(run({ seeds, seed, url })))
     }
   },
+  rebuild: {
+    about:
+      "[RUNS=5] [SEED=1] [sqlite|postgres]  a new version of a view beside the old one, under load, killed on the way",
+    run: async ([runs = 5, seed = 1], place) => {
+      const { run } = await import("./soak/rebuild.ts")
+      return onPlaces(place, (url) => run({ runs, seed, url }))
+    }
+  },
   replay: {
     about:
       "[EVENTS=1000000] [SEED=1] [sqlite|postgres]  a long log read from its beginning: what that takes, and holds",

@@ -28,6 +28,8 @@ const bans: ReadonlyArray<Ban> = [
     except: "src/internal/types.ts"
   },
   { word: /@ts-(ignore|nocheck)\b/g, instead: "a type", within: "comments" },
+  // In code no parser takes them.
+  { word: /<{7} |>{7} /g, instead: "what both sides of the merge wanted", within: "comments" },
   { word: /\b(TODO|FIXME)\b/g, instead: "the work itself, or an issue", within: "comments" }
 ]
 

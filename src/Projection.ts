@@ -182,7 +182,7 @@ export const View = <Self>() =>
   const readable: ViewReads.Readable = {
     view,
     document,
-    fields: ViewReads.fieldsOf(document, view.indexes.map(({ field }) => field)),
+    fields: ViewReads.schemasOf(document, view),
     was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
   }
   ViewReads.refuseEarlier(readable)

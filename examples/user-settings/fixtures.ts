@@ -4,7 +4,10 @@ import * as AggregateRuntime from "varve/AggregateRuntime"
 import { Changes, Choices, merge, nothing, type Settings, settingsOf } from "./Settings.ts"
 import { UserSettings, UserSettingsLive } from "./UserSettings.ts"
 
-const Value = Schema.Union([Schema.Int, Schema.Boolean, Schema.Array(Schema.Int), Schema.Struct({ deep: Schema.Int })])
+/** Not -0, which is another number than 0 to a test, and the same in JSON. */
+const Number = Schema.Int.check(Schema.isGreaterThan(0))
+
+const Value = Schema.Union([Number, Schema.Boolean, Schema.Array(Number), Schema.Struct({ deep: Number })])
 
 /** Few names, so that changes meet; and one that every object has already. */
 const custom = { tea: Value, keys: Value, constructor: Value }

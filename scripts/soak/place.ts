@@ -3,6 +3,9 @@
  */
 import { Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import * as Store from "../../src/Store.ts"
@@ -21,8 +24,28 @@ export const storesWithSqlAt = (place: string): ReturnType<typeof Sqlite.layer> 
 /** The schema that a URL of a PostgreSQL names; undefined if it is a file, or names none. */
 export const schemaOf = (place: string): string | undefined => URL.parse(place)?.searchParams.get("schema") ?? undefined
 
-/** Drops a schema of a PostgreSQL with all that is in it. */
-export const dropSchema = (url: string, schema: string): Promise<unknown> =>
+/**
+ * Does work in a place of its own, in a schema of a PostgreSQL or, without a URL, a file, with a folder beside it; all of
+ * it is gone then.
+ */
+export const inOwnPlace = async <A>(
+  url: string | undefined,
+  name: string,
+  work: (place: string, folder: string) => Promise<A>
+): Promise<A> => {
+  const folder = mkdtempSync(join(tmpdir(), `varve-${name}-`))
+  const schema = `${name}_${process.pid}_${schemas++}`
+  try {
+    return await work(url === undefined ? join(folder, "log.sqlite") : `${url}?schema=${schema}`, folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+    if (url !== undefined) await dropSchema(url, schema)
+  }
+}
+
+let schemas = 0
+
+const dropSchema = (url: string, schema: string): Promise<unknown> =>
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql`SET client_min_messages = error`.pipe(Effect.andThen(sql`DROP SCHEMA ${sql(schema)} CASCADE`))

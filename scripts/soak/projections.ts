@@ -9,21 +9,19 @@
  */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
-import { defaultTenant, type Stored } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { Lease } from "../../src/Lease.ts"
 import { randomOf, type Seeded } from "../../src/testing/Seeded.ts"
-import { ViewStore } from "../../src/ViewStore.ts"
 import * as Chains from "./chains.ts"
-import { dropSchema, storesWithSqlAt } from "./place.ts"
+import { differences, documentsOf, readLog } from "./logs.ts"
+import { inOwnPlace, storesWithSqlAt } from "./place.ts"
 import { appends, type Expected, expected, partitions, tableOf } from "./readModels.ts"
+import * as Workers from "./workers.ts"
+import type { Worker } from "./workers.ts"
 
 /** What the runs came to. */
 export interface Report {
@@ -72,8 +70,9 @@ export const run = async ({ faults = 8, runs, seed, url }: Options): Promise<Rep
   }
   const started = performance.now()
   for (let number = 0; number < runs && tally.problems.length === 0; number++) {
-    await inPlace(url, `${seed}_${number}`, async (place, file) => {
-      const problems = await runOnce(place, file, randomOf(seed * 1_009 + number), faults, tally)
+    await inOwnPlace(url, "projections", async (place, folder) => {
+      const random = randomOf(seed * 1_009 + number)
+      const problems = await runOnce(place, join(folder, "effects"), random, faults, tally)
       tally.problems.push(...problems.map((problem) => `seed ${seed}, run ${number}: ${problem}`))
     })
   }
@@ -94,23 +93,6 @@ interface Tally {
   readonly effects: { done: number; again: number }
   readonly caughtUpMillis: Array<number>
   readonly problems: Array<string>
-}
-
-/** A place of its own for a run, and a file beside it. */
-const inPlace = async (
-  url: string | undefined,
-  name: string,
-  work: (place: string, file: string) => Promise<void>
-): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), "varve-projections-"))
-  const schema = `projections_${process.pid}_${name}`
-  const place = url === undefined ? join(folder, "log.sqlite") : `${url}?schema=${schema}`
-  try {
-    await work(place, join(folder, "effects"))
-  } finally {
-    rmSync(folder, { recursive: true })
-    if (url !== undefined) await dropSchema(url, schema)
-  }
 }
 
 /** One run: what was wrong with it. */
@@ -135,14 +117,14 @@ const runOnce = (
           return { processes, lastFaultAt }
         } catch (error) {
           writing.isOver = true
-          for (const child of processes) child.kill("SIGKILL")
+          await Promise.all(processes.map(({ end }) => end("SIGKILL")))
           throw error
         }
       })
     ], { concurrency: 2 })
     const problems = yield* settle(healed.lastFaultAt, tally)
     tally.takeovers += yield* takeovers
-    yield* Effect.promise(() => Promise.all(healed.processes.map(stop)))
+    yield* Effect.promise(() => Promise.all(healed.processes.map(({ end }) => end("SIGTERM"))))
     const log = yield* readLog
     tally.events += log.length
     return [...problems, ...yield* compare(place, file, expected(log), tally)]
@@ -150,30 +132,12 @@ const runOnce = (
 
 // ── Processes
 
-const start = async (place: string, file: string): Promise<ChildProcess> => {
-  const child = fork(join(import.meta.dirname, "reader.ts"), [place, file, String(leaseMillis)], {
-    execArgv: [...process.execArgv, "--disable-warning=ExperimentalWarning"],
-    stdio: ["ignore", "ignore", "inherit", "ipc"]
-  })
-  const kill = () => child.kill("SIGKILL")
-  process.on("exit", kill)
-  child.on("exit", () => process.off("exit", kill))
-  await Promise.race([once(child, "message"), once(child, "exit")])
-  if (child.exitCode !== null) throw new Error(`a process that reads ended with ${child.exitCode}`)
-  return child
-}
-
-const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
-  const exit = once(child, "exit")
-  child.kill(signal)
-  await exit
-}
-
-const stop = (child: ChildProcess): Promise<void> => end(child, "SIGTERM")
+const start = (place: string, file: string): Promise<Worker> =>
+  Workers.start("reader.ts", [place, file, String(leaseMillis)])
 
 /** Faults at random moments; answers when the last one was over. */
 const disturb = async (
-  processes: Array<ChildProcess>,
+  processes: Array<Worker>,
   place: string,
   file: string,
   faults: number,
@@ -190,18 +154,18 @@ const disturb = async (
     tally.faults[fault]++
     switch (fault) {
       case "killed":
-        await end(processes[which]!, "SIGKILL")
+        await processes[which]!.end("SIGKILL")
         await setTimeout(random.below(800))
         await again(which)
         break
       case "frozen":
         // It goes on as if nothing had been, and others have long had its lease.
-        processes[which]!.kill("SIGSTOP")
+        processes[which]!.signal("SIGSTOP")
         await setTimeout(leaseMillis * (1.2 + 2 * random.next()))
-        processes[which]!.kill("SIGCONT")
+        processes[which]!.signal("SIGCONT")
         break
       case "both killed":
-        await Promise.all(processes.map((child) => end(child, "SIGKILL")))
+        await Promise.all(processes.map(({ end }) => end("SIGKILL")))
         await Promise.all([again(0), again(1)])
     }
   }
@@ -244,28 +208,14 @@ const settle = Effect.fnUntraced(function*(lastFaultAt: number, tally: Tally) {
   }
 })
 
-const readLog = Effect.gen(function*() {
-  const store = yield* EventStore
-  const events: Array<Stored> = []
-  for (const end = yield* store.head; events.length < end;) {
-    events.push(...(yield* store.readAll({ after: BigInt(events.length) })).events)
-  }
-  return events
-})
-
 const compare = Effect.fnUntraced(function*(place: string, file: string, expected: Expected, tally: Tally) {
   const problems: Array<string> = []
   for (const [name, documents] of Object.entries(expected.views)) {
-    const found = yield* documentsOf(name)
-    const keys = new Set([...documents.keys(), ...found.keys()])
-    for (const key of keys) {
-      const [is, must] = [found.get(key), documents.get(key)]
-      const text = must && JSON.stringify(must)
-      if (is?.document !== text) problems.push(`${name} "${key}" is ${is?.document}, not ${text}`)
+    const found = yield* documentsOf(name, 1)
+    problems.push(...differences(name, found, documents))
+    for (const [key, { revision }] of found) {
       const most = expected.touched.get(`${name} ${key}`) ?? 0
-      if (is !== undefined && is.revision > most) {
-        problems.push(`${name} "${key}" was written ${is.revision} times for ${most} events`)
-      }
+      if (revision > most) problems.push(`${name} "${key}" was written ${revision} times for ${most} events`)
     }
   }
   const sql = yield* SqlClient.SqlClient
@@ -278,12 +228,6 @@ const compare = Effect.fnUntraced(function*(place: string, file: string, expecte
   const chain = yield* Chains.examine(place)
   tally.steps += chain.steps
   return [...problems, ...chain.problems]
-})
-
-const documentsOf = Effect.fnUntraced(function*(name: string) {
-  const views = yield* ViewStore
-  const found = yield* views.list({ name, version: 1, indexes: [] }, { tenant: defaultTenant, limit: 1_000 })
-  return new Map(found.map(({ document, key, revision }) => [key, { document, revision }]))
 })
 
 /** Each at least once, and first ones in order. */

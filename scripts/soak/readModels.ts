@@ -23,13 +23,14 @@ export const WalletEvent = Event.union({
 })
 const BudgetEvent = Event.union({ Granted: { coins: Schema.Int }, Closed: {} })
 
-const Trace = Schema.Struct({ events: Schema.Int, trace: Schema.Int, last: Schema.String })
+/** The schema of a document. */
+export const Trace = Schema.Struct({ events: Schema.Int, trace: Schema.Int, last: Schema.String })
 
 /** What a document shows of the events that it was given. */
 export type Trace = typeof Trace.Type
 
 /** Order-sensitive: another sequence is another number. */
-const step = (before: Trace | undefined, { id, version }: Pick<Meta, "id" | "version">): Trace => ({
+export const step = (before: Trace | undefined, { id, version }: Pick<Meta, "id" | "version">): Trace => ({
   events: (before?.events ?? 0) + 1,
   trace: ((before?.trace ?? 7) * 31 + version) % 1_000_003,
   last: `${id}@${version}`
@@ -86,7 +87,7 @@ const rows = (place: string) =>
   }).toLayer({ pageEvents: 100, partitions: 2 })
 
 /** A line for each closed budget, in a file that all workers write to. */
-const letters = (file: string) =>
+export const letters = (file: string) =>
   Projection.effect("letters", {
     from: "beginning",
     sources: (on) => [

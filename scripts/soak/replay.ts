@@ -8,13 +8,11 @@
 import { Effect } from "effect"
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defaultTenant } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { randomOf } from "../../src/testing/Seeded.ts"
-import { dropSchema, storesWithSqlAt } from "./place.ts"
+import { inOwnPlace, storesWithSqlAt } from "./place.ts"
 import { newEvent } from "./readModels.ts"
 import type { Sample, Told } from "./replayer.ts"
 
@@ -37,24 +35,17 @@ export interface Options {
 }
 
 /** How many streams there are, each a document of the larger view. */
-export const streams = 20_000
+const streams = 20_000
 
 /** How much the heap may grow once it has everything that it keeps, for what V8 does as it likes. */
 const growthMiBMax = 24
 
 /** Writes the log, has it read, and looks at what the reader says of itself. */
-export const run = async ({ events, seed, url }: Options): Promise<Report> => {
-  const folder = mkdtempSync(join(tmpdir(), "varve-replay-"))
-  const schema = `replay_${process.pid}_${seed}`
-  const place = url === undefined ? join(folder, "log.sqlite") : `${url}?schema=${schema}`
-  try {
+export const run = ({ events, seed, url }: Options): Promise<Report> =>
+  inOwnPlace(url, "replay", async (place) => {
     await Effect.runPromise(Effect.provide(write(events, seed), storesWithSqlAt(place)))
     return judge(events, await read(place, events))
-  } finally {
-    rmSync(folder, { recursive: true })
-    if (url !== undefined) await dropSchema(url, schema)
-  }
-}
+  })
 
 const write = Effect.fnUntraced(function*(events: number, seed: number) {
   const store = yield* EventStore

@@ -67,7 +67,7 @@ const onPostgres = (url: string, death: DeathKind): Stores["layer"] =>
 const cutting = (url: string, schema: string) =>
   Layer.effectContext(Effect.map(Cutter.make(url), (way) =>
     Context.make(Death, Effect.andThen(way.cut, gone)).pipe(
-      Context.add(Elsewhere, Layer.build(Postgres.layer({ url: way.url, schema, migrate: false })))
+      Context.add(Elsewhere, Layer.build(Postgres.layer({ url: way.url, schema })))
     )))
 
 /** A schema of its own, which is dropped with the scope. */

@@ -20,6 +20,23 @@ export interface Readable {
   readonly was: ReadonlyArray<Documents.Earlier>
 }
 
+/** The schemas of the fields of a view that are indexed. */
+export const schemasOf = (document: PureCodec, { indexes }: ViewDefinition): Readable["fields"] => {
+  const { fields } = untyped<Pick<Readable, "fields">>(document)
+  return Object.fromEntries(indexes.map(({ field }) => [field, fields[field]!]))
+}
+
+/** A view names versions before its own as earlier ones, each once. */
+export const refuseEarlier = ({ view, was }: Readable): void => {
+  const wrong = was.find(({ version }, index) =>
+    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
+    was.findIndex((other) => other.version === version) !== index
+  )
+  if (wrong === undefined) return
+  const wanted = `1 to ${view.version - 1}, each once`
+  throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: ${wanted}.`)
+}
+
 /** What a query says, of whatever view. */
 interface Told {
   readonly where?: { readonly [field: string]: unknown } | undefined
@@ -27,12 +44,6 @@ interface Told {
   readonly limit?: number | undefined
   readonly orderBy?: { readonly field: string; readonly direction?: "ascending" | "descending" | undefined } | undefined
   readonly after?: string | { readonly key: string; readonly document?: unknown } | undefined
-}
-
-/** The schemas of fields of a document. */
-export const fieldsOf = (document: PureCodec, fields: ReadonlyArray<string>): Readable["fields"] => {
-  const all = untyped<{ readonly fields: Readable["fields"] }>(document).fields
-  return Object.fromEntries(fields.map((field) => [field, all[field]!]))
 }
 
 /** What the Layer of a view provides. */
@@ -66,13 +77,13 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
     list: Effect.fnUntraced(function*(told: Told = {}) {
       const query = yield* Effect.fromResult(queryOf(told, encode))
       const version = yield* readVersion
-      const definition = yield* withIndexes(version, askedOf(query))
+      const definition = yield* withIndexes(version, fieldsOf(query))
       return yield* Effect.forEach(yield* store.list(definition, query), decoded(version))
     }),
     count: Effect.fnUntraced(function*({ tenant, where }: Told = {}) {
       const query = yield* Effect.fromResult(queryOf({ tenant, where }, encode))
       const version = yield* readVersion
-      return yield* store.count(yield* withIndexes(version, askedOf(query)), query)
+      return yield* store.count(yield* withIndexes(version, fieldsOf(query)), query)
     }),
     changes: hosted.changes
   }
@@ -99,7 +110,7 @@ const indexed = ({ view, was }: Readable, store: ViewStore["Service"]) => {
   })
 }
 
-const askedOf = ({ orderBy, where = [] }: ViewQuery): ReadonlyArray<string> => [
+const fieldsOf = ({ orderBy, where = [] }: ViewQuery): ReadonlyArray<string> => [
   ...where.map(({ field }) => field),
   ...orderBy === undefined ? [] : [orderBy.field]
 ]
@@ -149,16 +160,4 @@ const invalid = (what: string, problem: string) => Result.fail(new InputInvalid(
 const named = (tenant: string, key: string): Effect.Effect<void, Exclude<ReadFailure, StoreUnavailable>> => {
   const refusal = refuseName("the tenant", tenant) ?? refuseName("the key", key)
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
-}
-
-/** What cannot be an earlier version is a mistake in the program, which should not start. */
-export const refuseEarlier = ({ view, was }: Readable): void => {
-  const wrong = was.find(({ version }, index) =>
-    !Number.isSafeInteger(version) || version < 1 || version >= view.version ||
-    was.findIndex((other) => other.version === version) !== index
-  )
-  if (wrong === undefined) return
-  throw new RangeError(
-    `"${view.name}" names version ${wrong.version} as an earlier one: 1 to ${view.version - 1}, each once.`
-  )
 }

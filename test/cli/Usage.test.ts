@@ -44,6 +44,28 @@ describe("help", () => {
     }
   })
 
+  it("of views names what may be asked and done, each in a line", async () => {
+    const ended = await varve(["views", "--help"])
+    for (
+      const command of [
+        "get",
+        "list",
+        "status",
+        "pause",
+        "resume",
+        "letters",
+        "retry",
+        "discard",
+        "step",
+        "rollback",
+        "unpin",
+        "reset",
+        "drop",
+        "accept"
+      ]
+    ) assert.match(ended.stdout, new RegExp(`\\n {2}${command} +[A-Z][^\\n]{10,110}\\n`))
+  })
+
   it("of npm start says what it runs, and that it drains", async () => {
     const ended = await start("examples/main.ts", ["--help"]).ended
     assert.strictEqual(ended.exitCode, 0)

@@ -229,8 +229,8 @@ onPostgres(() => {
           const [document] = yield* Effect.retry(views.read(view, [{ tenant: "t", key: "n" }]), { times: 5 })
           deepStrictEqual([document!.revision, JSON.parse(document!.document)], [Number(end), { n: Number(end) }])
           strictEqual((yield* Effect.retry(checkpoints.get(id), { times: 5 }))!.revision, Number(end))
-          assert.isAbove(told.unavailable + told.unknown, 10)
-          assert.isAbove(told.moved, 10)
+          assert.isAbove(told.unavailable + told.unknown, 0)
+          assert.isAbove(told.moved, 0)
         }),
       60_000
     )
