@@ -21,9 +21,7 @@ import {
   untyped,
   type Views
 } from "./internal/types.ts"
-import * as Documents from "./internal/viewDocuments.ts"
 import * as ViewLayers from "./internal/viewLayers.ts"
-import * as ViewReads from "./internal/viewReads.ts"
 import type {
   Definition,
   InlineSettings,
@@ -72,9 +70,7 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
    */
   readonly was?: (
     was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
-  ) => ReadonlyArray<
-    Earlier<D["Type"]>
-  >
+  ) => ReadonlyArray<Earlier<D["Type"]>>
 }
 
 /** The class that `View` makes: a service, and the maker of its Layer. */
@@ -175,17 +171,10 @@ export const View = <Self>() =>
   const Ix extends ReadonlyArray<Indexable<D>> = readonly []
 >(
   name: Name,
-  { document, indexes, version, was }: ViewOptions<D, Ix>
+  options: ViewOptions<D, Ix>
 ): ViewClass<Self, Name, D["Type"], Ix[number]> => {
-  const definition = define("view", name, version)
-  const view = { name, version, indexes: Documents.indexesOf(document, indexes ?? []) }
-  const readable: ViewReads.Readable = {
-    view,
-    document,
-    fields: ViewReads.schemasOf(document, view),
-    was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
-  }
-  ViewReads.refuseEarlier(readable)
+  const definition = define("view", name, options.version)
+  const readable = ViewLayers.readableOf(name, untyped(options))
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
@@ -339,12 +328,10 @@ export const sql = <const Name extends string, const Us extends ReadonlyArray<Ev
       }))),
     suffix: Effect.flatMap(
       ViewStore,
-      ({ live }) => Effect.map(live(name), (live) => suffixOf(Math.min(live?.version ?? version, version)))
+      ({ live }) => Effect.map(live(name), (live) => `_v${Math.min(live?.version ?? version, version)}`)
     )
   }
 }
-
-const suffixOf = (version: number): string => `_v${version}`
 
 // ── Effects
 

@@ -2,11 +2,34 @@
  * What the Layers of a view are made of: the view is taken in on its hosts, and answers what is asked of it.
  */
 import { Effect, Stream } from "effect"
+import type { PureCodec } from "../Event.ts"
 import { InlineHost } from "../InlineHost.ts"
 import type { Definition, Hosted, InlineSettings, Kept, Settings, Source, Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
 import { on, register } from "./declaration.ts"
+import * as Documents from "./viewDocuments.ts"
 import * as ViewReads from "./viewReads.ts"
+
+/** What a view is declared with; see `ViewOptions`. */
+interface Options {
+  readonly version: number
+  readonly document: PureCodec
+  readonly indexes?: ReadonlyArray<string> | undefined
+  readonly was?: (was: (earlier: Documents.Earlier) => Documents.Earlier) => ReadonlyArray<Documents.Earlier>
+}
+
+/** How a view is asked. Throws where its declaration cannot be. */
+export const readableOf = (name: string, { document, indexes = [], version, was }: Options): ViewReads.Readable => {
+  const view = { name, version, indexes: Documents.indexesOf(document, indexes) }
+  const readable: ViewReads.Readable = {
+    view,
+    document,
+    fields: ViewReads.schemasOf(document, view),
+    was: was?.((earlier) => earlier) ?? []
+  }
+  ViewReads.refuseEarlier(readable)
+  return readable
+}
 
 /** What the events of which unions do to documents. */
 export type Sources = (own: typeof on) => ReadonlyArray<Source>

@@ -273,7 +273,10 @@ const deciding: Guarantees<Ports> = {
     const view = yield* Inlined.inline()
     const known = Inlined.write(view, Inlined.stream(), 0, [becomes("a", undefined, {})])
     for (const [write, append] of [[known, Inlined.strange(view)], [Inlined.strange(view), known]].entries()) {
-      yield* Inlined.leavesNothing(view, { _tag: "ViewsChanged", write: 1 - write, state: "inline" }, [append[0]!, append[1]!])
+      yield* Inlined.leavesNothing(view, { _tag: "ViewsChanged", write: 1 - write, state: "inline" }, [
+        append[0]!,
+        append[1]!
+      ])
     }
     strictEqual(yield* Inlined.isInline(view), true)
   }),

@@ -119,4 +119,3 @@ export const leavesNothing = Effect.fnUntraced(function*(view: Own, expected: Pa
   deepStrictEqual({ ...status, ...expected }, status)
   deepStrictEqual(yield* look, before)
 })
-
