@@ -45,9 +45,11 @@ const rooms: ReadonlyArray<Room> = [
       "SnapshotStore",
       "CheckpointStore",
       "ViewStore",
+      "InlineViews",
       "Lease",
       "DeadLetters",
       "ProjectionHost",
+      "InlineHost",
       "Projections",
       "AggregateHost"
     ],
@@ -63,6 +65,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/viewDocuments",
       "internal/viewReads",
       "internal/declaration",
+      "internal/viewLayers",
       "Projection"
     ],
     packages: ["effect"]
@@ -70,7 +73,14 @@ const rooms: ReadonlyArray<Room> = [
   {
     floor: 2,
     name: "stores", // what every adapter of the log does in the same way
-    modules: ["internal/order", "internal/appends", "internal/pages", "internal/readers", "internal/documents"],
+    modules: [
+      "internal/order",
+      "internal/pages",
+      "internal/readers",
+      "internal/documents",
+      "internal/appends",
+      "internal/inline"
+    ],
     packages: ["effect"]
   },
   {
@@ -99,6 +109,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/asking",
       "internal/snapshots",
       "internal/finish",
+      "internal/inlineRefusals",
       "internal/speculation",
       "internal/commit",
       "internal/currentState",
@@ -129,6 +140,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/backoff",
       "internal/chain",
       "internal/digest",
+      "internal/handover",
       "internal/pursuit",
       "internal/tenure",
       "internal/listeners",
@@ -139,7 +151,13 @@ const rooms: ReadonlyArray<Room> = [
       "internal/stepping",
       "internal/upkeep",
       "internal/reports",
-      "ProjectionRunner"
+      "ProjectionRunner",
+      "internal/arrival",
+      "internal/inlineTexts",
+      "internal/inlineView",
+      "internal/inlineDecisions",
+      "internal/inlineAppends",
+      "InlineRuntime"
     ],
     packages: ["effect", "node:crypto"]
   },

@@ -25,6 +25,10 @@ export const limits = {
   writeEventsMax: 1_000,
   /** Of one write to one stream, the sum of its events: 4 MiB. */
   writeBytesMax: 4 * 1024 * 1024,
+  /** Of one write, in all inline views that it belongs to. */
+  writeDocumentsMax: 1_000,
+  /** Of one write, the sum of what its documents become: 16 MiB. */
+  writeDocumentBytesMax: 16 * 1024 * 1024,
   /** Of one append: how many streams it may write at once. */
   appendWritesMax: 100
 } as const
@@ -38,7 +42,7 @@ export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExc
   what: Schema.String,
   actual: Schema.Int,
   max: Schema.Int,
-  unit: Schema.Literals(["characters", "bytes", "events", "writes"])
+  unit: Schema.Literals(["characters", "bytes", "events", "writes", "documents"])
 }) {
   override get message() {
     return `${this.what} has ${this.actual} ${this.unit}; at most ${this.max} are allowed`

@@ -8,7 +8,7 @@ import { Context, type Duration, type Effect, Predicate, Schema, type Scope, typ
 import { InputInvalid, LimitExceeded } from "./Admission.ts"
 import type * as Command from "./Command.ts"
 import type { Events, Metadata, Position, PureCodec, Recorded, StreamId, Version } from "./Event.ts"
-import { StoreUnavailable } from "./EventStore.ts"
+import { StoreUnavailable, ViewRefused } from "./EventStore.ts"
 import { type Defined, ViewsBehind } from "./ProjectionHost.ts"
 
 const where = { aggregate: Schema.String, id: Schema.String }
@@ -175,7 +175,8 @@ export const Reason = Schema.Union([
   LimitExceeded,
   ReadPastEnd,
   AskRing,
-  ViewsBehind
+  ViewsBehind,
+  ViewRefused
 ])
 export type Reason = typeof Reason.Type
 
@@ -212,7 +213,7 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
   }
   /** Whether the same command may succeed a little later. After `OutcomeUnknown`, retry with the same command id. */
   get isRetryable(): boolean {
-    return retryable.has(this.reason._tag)
+    return retryable.has(this.reason._tag) || (this.reason._tag === "ViewRefused" && this.reason.why === "Busy")
   }
   override get message() {
     return this.reason.message

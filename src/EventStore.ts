@@ -50,6 +50,24 @@ export class LogGap extends Schema.TaggedError<LogGap>()("LogGap", {
 }
 
 /**
+ * An inline view did not take in the events of an append, so that nothing was written. `why`:
+ *
+ * - `Failed`: its handler threw, or what it made is no document that can be kept; the same events will be refused again
+ * - `Busy`: other writers were first at its documents each time, it is being filled, or its documents could not be read.
+ *   Try again
+ */
+export class ViewRefused extends Schema.TaggedError<ViewRefused>()("ViewRefused", {
+  view: Schema.String,
+  version: Schema.Int,
+  why: Schema.Literals(["Failed", "Busy"]),
+  problem: Schema.String
+}) {
+  override get message() {
+    return `The inline view ${this.view} (version ${this.version}) does not take the events in: ${this.problem}`
+  }
+}
+
+/**
  * The record that a command has been carried out, kept with the events that it caused. Its scope is the stream and the
  * command id; `hash` tells a repeated command from another one under the same id.
  */
@@ -79,6 +97,39 @@ export interface Receipt {
   readonly outcome: string
 }
 
+/** A view by its name, and the version of the code that fills it. Each version has documents of its own. */
+export interface ViewId {
+  /** Lower-case letters, digits and hyphens, a letter first; 1 to 40 characters. */
+  readonly name: string
+  /** 1 to 999,999. */
+  readonly version: number
+}
+
+/**
+ * What becomes of one document of an inline view. It belongs to the tenant of the write's stream.
+ *
+ * It is told from another by its text, and not by how often it was written: a document that was deleted and made anew
+ * is never taken for the old one, and whatever a writer remembers wrongly is found out.
+ */
+export interface DocumentWrite {
+  /** 1 to 255 characters. */
+  readonly key: string
+  /** What this was decided on, and must still be there, as JSON text; undefined if there was no document. */
+  readonly expected: string | undefined
+  /** What it becomes, as in `DocumentChange`; undefined deletes it. The same as `expected`: it is looked at only. */
+  readonly document: string | undefined
+}
+
+/** What the events of a write make of a view that is inline, or may be: see `InlineViews`. */
+export interface ViewWrite {
+  readonly view: ViewId
+  /**
+   * Each document that was decided on, changed or not, once; none if the events are for none. Undefined: it is left to the
+   * view's reader, since the view is not inline as far as the writer knows.
+   */
+  readonly documents: ReadonlyArray<DocumentWrite> | undefined
+}
+
 /** Events for one stream, with what they expect of it. Without events it is a check, and may still leave receipts. */
 export interface Write {
   readonly stream: StreamId
@@ -87,6 +138,12 @@ export interface Write {
   readonly events: ReadonlyArray<New>
   /** Of the commands that led to these events, or to none. */
   readonly receipts: ReadonlyArray<NewReceipt>
+  /**
+   * The views that the writer runs and that one of these events belongs to, each once; none unless given. Together at
+   * most 1,000 documents and 16 MiB. An inline view that is not among them is inline no longer: it is followed by its
+   * reader from here on.
+   */
+  readonly views?: ReadonlyArray<ViewWrite> | undefined
 }
 
 /** One to a hundred writes to as many streams that stand or fall together. */
@@ -108,13 +165,37 @@ export interface Written {
  * - `Duplicate`: one of its commands had been carried out before, whatever the expectation says now; nothing was
  *   written. `receipts` are all that were found
  * - `Conflict`: `write` (its index) expected another version than `actual`; nothing was written
- * - `Refused`: it exceeds a limit, names a stream that is already in the group, or is malformed; nothing was written
+ * - `DocumentConflict`: `write` expected another document of an inline view than `actual`; nothing was written
+ * - `ViewsChanged`: a view of `write` is otherwise than its writer knew; nothing was written. It is `inline`, or about to
+ *   be (`filling`: for a second at most), and its documents are not given; or they are, and it is `followed` or `filling`
+ * - `Refused`: it exceeds a limit, names a stream that is already in the group, or is malformed; or an inline view cannot
+ *   take it in. Nothing was written
  */
 export type Status =
   | { readonly _tag: "Committed"; readonly writes: ReadonlyArray<Written> }
   | { readonly _tag: "Duplicate"; readonly receipts: ReadonlyArray<Receipt> }
   | { readonly _tag: "Conflict"; readonly write: number; readonly actual: Version }
-  | { readonly _tag: "Refused"; readonly reason: Refusal }
+  | DocumentConflict
+  | ViewsChanged
+  | { readonly _tag: "Refused"; readonly reason: Refusal | ViewRefused }
+
+/** See `Status`. */
+export interface DocumentConflict {
+  readonly _tag: "DocumentConflict"
+  readonly write: number
+  readonly view: ViewId
+  readonly key: string
+  /** As it is now, in this place of the group; undefined if there is none. */
+  readonly actual: string | undefined
+}
+
+/** See `Status`. */
+export interface ViewsChanged {
+  readonly _tag: "ViewsChanged"
+  readonly write: number
+  readonly view: ViewId
+  readonly state: "inline" | "filling" | "followed"
+}
 
 /** Which part of a stream to read. `after` is exclusive, `from` and `to` are inclusive. */
 export interface StreamRange {
@@ -245,9 +326,11 @@ export class EventStore extends Context.Service<EventStore, {
   readonly appendNow: ((group: ReadonlyArray<Append>, nowMillis: number) => ReadonlyArray<Status>) | undefined
   /**
    * Writes a group of independent appends, in this order, and answers each with a status, in the same order. For each
-   * append: receipts first, then expectations, then events. Durable when it answers.
+   * append: receipts first, then expectations, then inline views and their documents, then events. Durable when it
+   * answers.
    *
-   * A stream is at most once in a group. Positions within an append are consecutive, in the order of its writes.
+   * A stream is at most once in a group. Positions within an append are consecutive, in the order of its writes. A
+   * document may be in many writes: each is decided on what those before it have made.
    *
    * - `StoreUnavailable`: nothing was written
    * - `AppendLost`: any of them may have been written; send the same group again

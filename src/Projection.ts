@@ -8,6 +8,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Events, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
+import type { InlineHost } from "./InlineHost.ts"
 import { define, on, register } from "./internal/declaration.ts"
 import {
   type EffectSource,
@@ -15,17 +16,35 @@ import {
   type Indexable,
   type OnDocuments,
   type OnEvents,
+  type OnInline,
   type OnState,
   untyped,
   type Views
 } from "./internal/types.ts"
-import * as Documents from "./internal/viewDocuments.ts"
-import * as ViewReads from "./internal/viewReads.ts"
-import type { Definition, ProjectionHost, Settings, Source, SqlContext, Target } from "./ProjectionHost.ts"
+import * as ViewLayers from "./internal/viewLayers.ts"
+import type {
+  Definition,
+  InlineSettings,
+  ProjectionHost,
+  Settings,
+  Source,
+  SqlContext,
+  Target
+} from "./ProjectionHost.ts"
 import { ViewStore } from "./ViewStore.ts"
 
 export type { Asked, Entry, Folds, Query, ReadFailure, Views } from "./internal/types.ts"
-export type { Change, Defined, Keys, Meta, Settings, Source, SqlContext } from "./ProjectionHost.ts"
+export type {
+  Change,
+  Defined,
+  InlineMeta,
+  InlineSettings,
+  Keys,
+  Meta,
+  Settings,
+  Source,
+  SqlContext
+} from "./ProjectionHost.ts"
 
 /** A document that an older version of a view wrote, and what it is today. */
 export interface Earlier<Doc, Then extends PureCodec = PureCodec> {
@@ -51,9 +70,7 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
    */
   readonly was?: (
     was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
-  ) => ReadonlyArray<
-    Earlier<D["Type"]>
-  >
+  ) => ReadonlyArray<Earlier<D["Type"]>>
 }
 
 /** The class that `View` makes: a service, and the maker of its Layer. */
@@ -74,6 +91,20 @@ export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
     sources: (on: OnDocuments<Doc>) => ReadonlyArray<Source>,
     settings?: Settings
   ) => Layer.Layer<Self, never, ProjectionHost | ViewStore>
+  /**
+   * The same, but inline: once the view has caught up, its documents are written by the very append that writes the
+   * events. Whoever was answered by an aggregate finds them as they are then, without waiting. Until then it is followed
+   * like any other, as it is again, for a while, when somebody appends its events who does not run it, as the workers of
+   * an older build: it may be late then, and is never wrong. To make it one that is only followed, raise its version.
+   *
+   * A handler knows nothing of an event's place and time, since it has none yet. One that throws, or a document that
+   * cannot be kept, refuses the append: its command fails with `ViewRefused`. Aggregates must append through the
+   * `EventStore` of `InlineRuntime.layer`, as they do in a `Worker` that has the view among its `inline` ones.
+   */
+  readonly toInlineLayer: (
+    sources: (on: OnInline<Doc>) => ReadonlyArray<Source>,
+    settings?: InlineSettings
+  ) => Layer.Layer<Self, never, InlineHost | ProjectionHost | ViewStore>
 }
 
 /**
@@ -140,29 +171,17 @@ export const View = <Self>() =>
   const Ix extends ReadonlyArray<Indexable<D>> = readonly []
 >(
   name: Name,
-  { document, indexes, version, was }: ViewOptions<D, Ix>
+  options: ViewOptions<D, Ix>
 ): ViewClass<Self, Name, D["Type"], Ix[number]> => {
-  const definition = define("view", name, version)
-  const view = { name, version, indexes: Documents.indexesOf(document, indexes ?? []) }
-  const readable: ViewReads.Readable = {
-    view,
-    document,
-    fields: ViewReads.schemasOf(document, view),
-    was: untyped(was?.((earlier) => untyped(earlier)) ?? [])
-  }
-  ViewReads.refuseEarlier(readable)
+  const definition = define("view", name, options.version)
+  const readable = ViewLayers.readableOf(name, untyped(options))
   const Base = Context.Service<Self, unknown>()(`varve/view/${name}`)
   return untyped(Object.assign(Base, {
     definition,
-    toLayer: (sources: (on: unknown) => ReadonlyArray<Source>, settings: Settings = {}) =>
-      Layer.effect(
-        Base,
-        Effect.gen(function*() {
-          const store = yield* ViewStore
-          const target: Target = { _tag: "View", store, view, document, sources: sources(on) }
-          return ViewReads.make(readable, store, yield* register(definition, target, settings))
-        })
-      )
+    toLayer: (sources: ViewLayers.Sources, settings: Settings = {}) =>
+      Layer.effect(Base, ViewLayers.followed(definition, readable, sources, settings)),
+    toInlineLayer: (sources: ViewLayers.Sources, settings: InlineSettings = {}) =>
+      Layer.effect(Base, ViewLayers.inline(definition, readable, sources, settings))
   }))
 }
 
@@ -309,12 +328,10 @@ export const sql = <const Name extends string, const Us extends ReadonlyArray<Ev
       }))),
     suffix: Effect.flatMap(
       ViewStore,
-      ({ live }) => Effect.map(live(name), (live) => suffixOf(Math.min(live?.version ?? version, version)))
+      ({ live }) => Effect.map(live(name), (live) => `_v${Math.min(live?.version ?? version, version)}`)
     )
   }
 }
-
-const suffixOf = (version: number): string => `_v${version}`
 
 // ── Effects
 

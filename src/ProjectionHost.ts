@@ -7,6 +7,7 @@
 import { Context, type Duration, type Effect, Schema, type Scope, type Stream } from "effect"
 import type { Events, Position, PureCodec, Recorded } from "./Event.ts"
 import type { StoreUnavailable } from "./EventStore.ts"
+import type { Entered } from "./InlineViews.ts"
 import type { LiveVersion, ViewDefinition, ViewStore } from "./ViewStore.ts"
 
 /**
@@ -157,8 +158,28 @@ export interface Defined {
 /** What a handler is told of an event, beside the event itself. Metadata are parsed when somebody asks for them. */
 export type Meta = Omit<Recorded<unknown>, "event">
 
+/**
+ * What a handler of an inline view is told: not the event's place in its stream and in the log, nor its time, since it has
+ * none of them yet.
+ */
+export type InlineMeta = Omit<Meta, "version" | "position" | "recordedAt">
+
 /** Which documents an event is for: one key, several, or none. A key has 1 to 255 characters. */
 export type Keys = string | ReadonlyArray<string> | undefined
+
+/** A view that appends of this process take in while it is inline: see `InlineHost`. */
+export interface Kept {
+  /** Makes it inline if it can be: see `InlineViews.enter`. Its reader asks once he has caught up. */
+  readonly enter: Effect.Effect<Entered, StoreUnavailable>
+  /** Gives it back to its reader: see `InlineViews.leave`. */
+  readonly leave: Effect.Effect<boolean, StoreUnavailable>
+  /** Whether it is inline at this moment, as the store says. */
+  readonly isInline: Effect.Effect<boolean, StoreUnavailable>
+  /** Ends when an append of this process finds that it is inline no longer. */
+  readonly ended: Effect.Effect<void>
+  /** What appends of this process have made of it, from when the stream is run. */
+  readonly changes: Stream.Stream<Change<unknown>, ChangesMissed>
+}
 
 /** Events of one union, and what is done with some of them; users write a typed one, by `on`. */
 export interface Source {
@@ -184,6 +205,8 @@ export type Target =
     readonly view: ViewDefinition
     readonly document: PureCodec
     readonly sources: ReadonlyArray<Source>
+    /** If it is to be inline once it has caught up. It has one partition, and pauses at what it cannot work off. */
+    readonly inline?: Kept | undefined
   }
   | {
     readonly _tag: "Sql"
@@ -229,6 +252,9 @@ export interface Settings {
   /** How long shutting down waits for the batch that is being worked off; 10 seconds unless given. */
   readonly drainDeadline?: Duration.Input | undefined
 }
+
+/** How a host treats a view that may be inline: it has one partition, and pauses at what it cannot work off. */
+export type InlineSettings = Pick<Settings, "tries" | "pageEvents" | "cachedDocuments" | "drainDeadline">
 
 /** A document as it has become; undefined if it was deleted. */
 export interface Change<Doc> {

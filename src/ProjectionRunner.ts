@@ -3,14 +3,16 @@
  * by page and sets a checkpoint with each. Any number of processes may run the same projections on the same store: a
  * lease keeps all but one from working, and the checkpoint's revision keeps what they do exactly once.
  */
-import { Clock, Context, Duration, Effect, Fiber, Layer, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { CheckpointStore } from "./CheckpointStore.ts"
 import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
+import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import * as HandBack from "./internal/handBack.ts"
+import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
 import type { Ports, Reader, Running } from "./internal/reader.ts"
@@ -44,6 +46,7 @@ const make = Effect.fnUntraced(
       checkpoints: yield* CheckpointStore,
       letters: yield* DeadLetters,
       leases: yield* Lease,
+      inline: Option.getOrUndefined(yield* Effect.serviceOption(InlineViews)),
       clock: yield* Clock.Clock,
       leaseMillis: Math.ceil(Duration.toMillis(settingOf("lease", lease))),
       holder: SecureRandom.uuidV7Unsafe()
@@ -66,14 +69,20 @@ const make = Effect.fnUntraced(
         running.telemetry.close()
         all.delete(definition.name)
       })
+      // Where nothing is to be caught up with it is inline from the first command on. If not, its reader sees to it.
+      const kept = keptOf(running)
+      if (!isIdle && kept !== undefined) yield* Effect.ignore(Effect.andThen(running.prepared, kept.enter))
       yield* Effect.acquireRelease(
         Effect.forEach(isIdle ? [] : running.readers, serve),
         (fibers) => Effect.ensuring(drain(running, fibers), close)
       )
       return hosted(projecting)
     })
-    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
-      until({ definition, running: all.get(definition.name), checkpoints: ports.checkpoints }, position, deadline)
+    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
+      const running = all.get(definition.name)
+      const isInline = definition.kind === "view" ? isInlineNow(ports, definition) : Effect.succeed(false)
+      return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
+    }
     return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
       Context.add(Projections, operations(all, ports, awaited))
     )
@@ -124,18 +133,24 @@ const operations = (
 const byName = (a: Running, b: Running): number => a.definition.name < b.definition.name ? -1 : 1
 
 /** What a test waits for. */
-const watched = ({ ports, progress, readers }: Running, isClosed: () => boolean): WatchedReaders => ({
-  underWay: Effect.map(
-    Effect.orElseSucceed(ports.events.head, () => 0n),
-    (head) =>
-      readers.filter(({ busy, position, state }) =>
-        state === "retrying" || (state === "running" && (busy || position < head))
-      ).length
-  ),
-  changed: (after) => Attention.after(progress, after),
-  changes: () => progress.calls,
-  isClosed
-})
+const watched = (running: Running, isClosed: () => boolean): WatchedReaders => {
+  const { ports, progress, readers } = running
+  const isInline = Effect.orElseSucceed(keptOf(running)?.isInline ?? Effect.succeed(false), () => false)
+  return {
+    underWay: Effect.zipWith(
+      Effect.orElseSucceed(ports.events.head, () => 0n),
+      isInline,
+      (head, isInline) =>
+        readers.filter(({ busy, position, state }) =>
+          state === "retrying" || (state === "inline" && !isInline) ||
+          (state === "running" && (busy || position < head))
+        ).length
+    ),
+    changed: (after) => Attention.after(progress, after),
+    changes: () => progress.calls,
+    isClosed
+  }
+}
 
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>

@@ -39,8 +39,9 @@ export type OperationFailure = ProjectionUnknown | OperationRefused | StoreUnava
  * - `retrying`: an event or the store failed, and it tries again in a moment
  * - `paused`: nobody goes on before an operator says so
  * - `stopped`: what it finds is not what it was filled from; `why` says what can be done
+ * - `inline`: appends take its events in, in all processes, and it is never behind
  */
-export type ProjectionState = "standby" | "running" | "retrying" | "paused" | "stopped"
+export type ProjectionState = "standby" | "running" | "retrying" | "paused" | "stopped" | "inline"
 
 /** A part of a projection. */
 export interface PartitionStatus {

@@ -21,6 +21,7 @@ import {
 import { EventStore } from "./EventStore.ts"
 import * as EventId from "./internal/eventId.ts"
 import { admitted, failure, orFailed } from "./internal/failure.ts"
+import { unsettled } from "./internal/inlineRefusals.ts"
 import * as Plan from "./internal/plan.ts"
 import * as Replay from "./internal/replay.ts"
 import { refuseNames, refuseVersion } from "./internal/seal.ts"
@@ -165,6 +166,9 @@ const append = Effect.fnUntraced(function*(
       return yield* failure(
         new VersionConflict({ ...Replay.where(stream), expected: save.expected, actual: status.actual })
       )
+    case "DocumentConflict":
+    case "ViewsChanged":
+      return yield* failure(unsettled(status))
     case "Refused":
       return yield* failure(status.reason)
     case "Duplicate":

@@ -6,6 +6,7 @@ import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { CheckpointStore } from "./CheckpointStore.ts"
 import type { DeadLetters } from "./DeadLetters.ts"
 import { type EventStore, StoreUnavailable } from "./EventStore.ts"
+import type { InlineViews } from "./InlineViews.ts"
 import type { Lease } from "./Lease.ts"
 import * as Memory from "./memory/Memory.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
@@ -13,7 +14,7 @@ import * as Sqlite from "./sqlite/Sqlite.ts"
 import type { ViewStore } from "./ViewStore.ts"
 
 /** What every store provides: what they write can be part of one transaction. */
-export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease
+export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | InlineViews | DeadLetters | Lease
 
 /** The stores there are, by the names that are allowed. */
 export const names = ["memory", "sqlite", "postgres"] as const

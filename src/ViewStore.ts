@@ -4,15 +4,9 @@
  */
 import { Context, type Effect } from "effect"
 import type { Refusal } from "./Admission.ts"
-import type { StoreUnavailable } from "./EventStore.ts"
+import type { StoreUnavailable, ViewId } from "./EventStore.ts"
 
-/** A view by its name, and the version of the code that fills it. Each version has documents of its own. */
-export interface ViewId {
-  /** Lower-case letters, digits and hyphens, a letter first; 1 to 40 characters. */
-  readonly name: string
-  /** 1 to 999,999. */
-  readonly version: number
-}
+export type { ViewId } from "./EventStore.ts"
 
 /**
  * What a field holds: how it is compared, and put in order. Text by code points, numbers as those of JavaScript, false
@@ -84,7 +78,8 @@ export interface LiveVersion {
  *
  * What is asked inside a transaction (`CheckpointStore.advance`, or that of the same database's `SqlClient`) takes part
  * in it, and sees what it has written before. A view that was not prepared, or was dropped, is `StoreUnavailable`, and
- * lastingly so; only `drop` finds nothing to do.
+ * lastingly so; only `drop` finds nothing to do. Nor can one that is inline be written, cleared or dropped: its documents
+ * are written by appends (see `InlineViews`).
  *
  * A name of a view, a version or a field that cannot be one, or a query by a field that has no index, is a defect with
  * `InputInvalid` or `LimitExceeded`, since it comes from code. Tenants, keys and documents come from data: those that

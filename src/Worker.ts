@@ -12,6 +12,9 @@ import type { CheckpointStore } from "./CheckpointStore.ts"
 import type { DeadLetters } from "./DeadLetters.ts"
 import type { Position } from "./Event.ts"
 import { EventStore, type LogGap } from "./EventStore.ts"
+import type { InlineHost } from "./InlineHost.ts"
+import * as InlineRuntime from "./InlineRuntime.ts"
+import type { InlineViews } from "./InlineViews.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import { untyped } from "./internal/types.ts"
 import type { Lease } from "./Lease.ts"
@@ -25,12 +28,15 @@ type AnyLayer = Layer.Layer<never, any, any>
 /** What a worker runs, and how. A count out of its bounds is a defect when the Layer is built. */
 export interface Options<
   Aggregates extends readonly [AnyLayer, ...ReadonlyArray<AnyLayer>],
-  Projections extends ReadonlyArray<AnyLayer> = readonly []
+  Projections extends ReadonlyArray<AnyLayer> = readonly [],
+  Inline extends ReadonlyArray<AnyLayer> = readonly []
 > {
   /** What `toLayer` of the aggregates made: one at least, each of its own category. */
   readonly aggregates: Aggregates
   /** What `toLayer` of the projections made, each with its own name. They may use the aggregates. */
   readonly projections?: Projections | undefined
+  /** What `toInlineLayer` of the views made: they are there before the aggregates, and do not use them. */
+  readonly inline?: Inline | undefined
   /** How many aggregates may be in memory at once, at least 1; 100,000 unless given. See `AggregateRuntime.Options`. */
   readonly maxActive?: number | undefined
   /** How long receipts are kept, so that a repeated command gets its first answer; 7 days unless given. */
@@ -40,8 +46,14 @@ export interface Options<
 /** What a worker needs that has projections. */
 type Readers<Projections> = Projections extends readonly [] ? never : CheckpointStore | DeadLetters | Lease
 
+/** What a worker needs whose views are inline. */
+type Inlines<Inline> = Inline extends readonly [] ? never : InlineViews
+
 /** What a worker provides that has projections: the wait for one, among others. */
 type Runner<Projections> = Projections extends readonly [] ? never : Layer.Success<typeof ProjectionRunner.layer>
+
+/** What a worker provides whose views are inline: the store that others, too, had better append through. */
+type Keeper<Inline> = Inline extends readonly [] ? never : EventStore
 
 /**
  * A worker: it provides its aggregates and views, and counts the log and prunes receipts in the background. Provide a store to
@@ -77,31 +89,47 @@ type Runner<Projections> = Projections extends readonly [] ? never : Layer.Succe
  */
 export const layer = <
   const Aggregates extends readonly [AnyLayer, ...ReadonlyArray<AnyLayer>],
-  const Projections extends ReadonlyArray<AnyLayer> = readonly []
+  const Projections extends ReadonlyArray<AnyLayer> = readonly [],
+  const Inline extends ReadonlyArray<AnyLayer> = readonly []
 >(
-  { aggregates, maxActive, projections, receiptsKept = "7 days" }: Options<Aggregates, Projections>
+  { aggregates, inline, maxActive, projections, receiptsKept = "7 days" }: Options<Aggregates, Projections, Inline>
 ): Layer.Layer<
-  Layer.Success<Aggregates[number] | Projections[number]> | Runner<Projections>,
-  Layer.Error<Aggregates[number] | Projections[number]>,
-  | Exclude<Layer.Services<Aggregates[number]>, AggregateHost>
-  | Exclude<Layer.Services<Projections[number]>, ProjectionHost | Layer.Success<Aggregates[number]>>
+  | Layer.Success<Aggregates[number] | Projections[number] | Inline[number]>
+  | Runner<Projections | Inline>
+  | Keeper<Inline>,
+  Layer.Error<Aggregates[number] | Projections[number] | Inline[number]>,
+  | Exclude<Layer.Services<Aggregates[number]>, AggregateHost | Layer.Success<Inline[number]>>
+  | Exclude<
+    Layer.Services<Projections[number]>,
+    ProjectionHost | Layer.Success<Aggregates[number] | Inline[number]>
+  >
+  | Exclude<Layer.Services<Inline[number]>, ProjectionHost | InlineHost>
   | EventStore
   | SnapshotStore
-  | Readers<Projections>
+  | Readers<Projections | Inline>
+  | Inlines<Inline>
 > =>
   merged(projections).pipe(
     Layer.provideMerge(Layer.mergeAll(...aggregates)),
     Layer.provide(AggregateRuntime.layerWith({ maxActive })),
+    Layer.provideMerge(merged(inline)),
     // Below the aggregates too: a command may wait for a projection.
-    Layer.provideMerge(runner(projections)),
+    Layer.provideMerge(runner<Projections | Inline>([...projections ?? [], ...inline ?? []])),
+    Layer.provideMerge(keeper(inline)),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(audit))),
     Layer.merge(Layer.effectDiscard(Effect.forkScoped(pruneReceipts(settingOf("receiptsKept", receiptsKept)))))
   )
 
 /** A runner only where there is something to run. */
-const runner = <Projections extends ReadonlyArray<AnyLayer>>(projections: Projections | undefined) =>
+const runner = <Projections extends ReadonlyArray<AnyLayer>>(projections: ReadonlyArray<AnyLayer>) =>
   untyped<Layer.Layer<Runner<Projections>, never, EventStore | Readers<Projections>>>(
-    projections === undefined || projections.length === 0 ? Layer.empty : ProjectionRunner.layer
+    projections.length === 0 ? Layer.empty : ProjectionRunner.layer
+  )
+
+/** Appends go straight to the store where nothing is inline. */
+const keeper = <Inline extends ReadonlyArray<AnyLayer>>(inline: Inline | undefined) =>
+  untyped<Layer.Layer<Keeper<Inline> | InlineHost, never, EventStore | Inlines<Inline>>>(
+    inline === undefined || inline.length === 0 ? Layer.empty : InlineRuntime.layer
   )
 
 const merged = <Projections extends ReadonlyArray<AnyLayer>>(projections: Projections | undefined) => {

@@ -49,8 +49,14 @@ const kindOf = (append: Append, status: Status, isKnown: boolean): string => {
       return status.receipts.length === 1 ? "duplicate" : "duplicate of several"
     case "Conflict":
       return status.write === 0 ? "conflict on the first write" : "conflict on a later write"
+    case "DocumentConflict":
+      return status.write === 0 ? "document conflict on the first write" : "document conflict on a later write"
+    case "ViewsChanged":
+      return `view is ${status.state}`
     case "Refused":
-      return `refused: ${status.reason.what}, ${wordsOf(status.reason)}`
+      return status.reason._tag === "ViewRefused"
+        ? "refused by a view"
+        : `refused: ${status.reason.what}, ${wordsOf(status.reason)}`
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { evolution } from "./mutants/evolution.ts"
 import { groups } from "./mutants/groups.ts"
+import { inline } from "./mutants/inline.ts"
 import type { Mutant } from "./mutants/mutant.ts"
 import { postgres } from "./mutants/postgres.ts"
 import { projections } from "./mutants/projections.ts"
@@ -18,6 +19,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...stores,
   ...readers,
   ...projections,
+  ...inline,
   ...postgres,
   ...testing
 ]

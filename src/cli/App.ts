@@ -5,6 +5,7 @@
 import { type Effect, type Layer, Predicate } from "effect"
 import type { AggregateHost, CommandFailed } from "../AggregateHost.ts"
 import type { PureCodec } from "../Event.ts"
+import type { InlineHost } from "../InlineHost.ts"
 import type { ProjectionHost } from "../ProjectionHost.ts"
 import type { ViewStore } from "../ViewStore.ts"
 
@@ -28,6 +29,8 @@ export interface Parts<L extends PureCodec, Services, E extends Rejection> {
   readonly aggregates: Layer.Layer<Services, never, AggregateHost>
   /** The Layers of its projections, merged: what `views` tells of, and what `run` may fill. They may use aggregates. */
   readonly projections?: Layer.Layer<never, never, ProjectionHost | ViewStore | NoInfer<Services>> | undefined
+  /** The Layers of its inline views, merged: `run` writes them too, with `--projections` or without. */
+  readonly inline?: Layer.Layer<never, never, InlineHost | ProjectionHost | ViewStore> | undefined
   /** The schema of a line, which is a JSON value. A line that does not fit is bad. */
   readonly line: L
   /** Lines of the same key are carried out one after the other, in the order of the file; others beside each other. */

@@ -3,6 +3,7 @@
  */
 import { Context, Effect, Layer, type Scope } from "effect"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
+import * as InlineRuntime from "../InlineRuntime.ts"
 import { untyped } from "../internal/types.ts"
 import type { Views } from "../Projection.ts"
 import { type Definition, ProjectionHost, type Target } from "../ProjectionHost.ts"
@@ -49,8 +50,9 @@ export const of = Effect.fnUntraced(
           return { ...hosted, prepared: Effect.void }
         })
     })
-    const context = yield* (app.projections ?? Layer.empty).pipe(
+    const context = yield* Layer.merge(app.projections ?? Layer.empty, app.inline ?? Layer.empty).pipe(
       Layer.provide(Layer.succeed(ProjectionHost, noting)),
+      Layer.provide(InlineRuntime.layer),
       // An effect that is tried again may send commands.
       Layer.provide(Layer.provide(app.aggregates, AggregateRuntime.layer)),
       Layer.build,

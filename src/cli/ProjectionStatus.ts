@@ -13,8 +13,9 @@ import type { Projections, ProjectionStatus } from "../Projections.ts"
  * - `paused`: nobody goes on before somebody says so
  * - `never run`: nothing is kept of it
  * - `in memory`: a fold, of which nothing ever is
+ * - `inline`: whoever appends writes it, and it is never behind
  */
-export type State = "running" | "unattended" | "paused" | "never run" | "in memory"
+export type State = "running" | "unattended" | "paused" | "never run" | "in memory" | "inline"
 
 /** How one stands. */
 export interface Status extends Omit<ProjectionStatus, "state" | "rebuild"> {
@@ -49,7 +50,7 @@ const stateOf = (
   held: ReadonlySet<string>
 ): State => {
   if (kind === "fold") return "in memory"
-  if (state === "paused") return "paused"
+  if (state === "paused" || state === "inline") return state
   if (partitions.some(({ partition }) => held.has(leaseName({ name, version, partition })))) return "running"
   const hasBegun = live?.version === version || versions.some((each) => each.version === version)
   return hasBegun ? "unattended" : "never run"

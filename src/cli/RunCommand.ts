@@ -5,6 +5,7 @@ import { Data, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effe
 import { Command, Flag } from "effect/cli"
 import * as AggregateRuntime from "../AggregateRuntime.ts"
 import { StoreUnavailable } from "../EventStore.ts"
+import * as InlineRuntime from "../InlineRuntime.ts"
 import * as ProjectionRunner from "../ProjectionRunner.ts"
 import * as Store from "../Store.ts"
 import * as AppFile from "./AppFile.ts"
@@ -91,6 +92,7 @@ export const command = Command.make(
     const watched = Layer.provideMerge(Repeats.layer(file.batch), stores)
     const running = app.aggregates.pipe(
       Layer.provide(AggregateRuntime.layer),
+      Layer.provideMerge(app.inline === undefined ? Layer.empty : Layer.provideMerge(app.inline, InlineRuntime.layer)),
       Layer.provideMerge(projections ? ProjectionRunner.layer : ProjectionRunner.layerIdle),
       Layer.provideMerge(watched)
     )

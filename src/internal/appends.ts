@@ -5,10 +5,14 @@
 import { InputInvalid, LimitExceeded, limits, type Refusal, refuseName } from "../Admission.ts"
 import type { StreamId } from "../Event.ts"
 import type { Append, NewReceipt, Status, Write } from "../EventStore.ts"
+import { refuseChanges, refuseView } from "./documents.ts"
 import { forbiddenInString } from "./json.ts"
 
+/** An append that is refused before anybody looks at data. */
+export type Refused = Extract<Status, { readonly _tag: "Refused" }> & { readonly reason: Refusal }
+
 /** For each append of a group: the status that refuses it, or undefined. */
-export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Status | undefined> => {
+export const refusals = (group: ReadonlyArray<Append>): ReadonlyArray<Refused | undefined> => {
   const taken = new Set<string>()
   return group.map((append) => {
     const reason = refuseAppend(append, taken)
@@ -34,8 +38,10 @@ const refuseAppend = (append: Append, taken: ReadonlySet<string>): Refusal | und
   return undefined
 }
 
-const refuseWrite = ({ events, expected, receipts, stream }: Write): Refusal | undefined => {
-  const what = "the write"
+const what = "the write"
+
+const refuseWrite = (write: Write): Refusal | undefined => {
+  const { events, expected, receipts, stream } = write
   if (events.length > limits.writeEventsMax) {
     return new LimitExceeded({ what, actual: events.length, max: limits.writeEventsMax, unit: "events" })
   }
@@ -44,7 +50,8 @@ const refuseWrite = ({ events, expected, receipts, stream }: Write): Refusal | u
   if (bytes > limits.writeBytesMax) {
     return new LimitExceeded({ what, actual: bytes, max: limits.writeBytesMax, unit: "bytes" })
   }
-  return refuseStream(stream) ?? refuseExpected(expected) ?? refuseReceipts(receipts, events.length)
+  return refuseStream(stream) ?? refuseExpected(expected) ?? refuseReceipts(receipts, events.length) ??
+    refuseViews(write)
 }
 
 const refuseStream = ({ category, id, tenant }: StreamId): Refusal | undefined =>
@@ -75,6 +82,29 @@ const refuseReceipts = (receipts: ReadonlyArray<NewReceipt>, eventCount: number)
     if (bytes > limits.outcomeBytesMax) {
       return new LimitExceeded({ what: "an outcome", actual: bytes, max: limits.outcomeBytesMax, unit: "bytes" })
     }
+  }
+  return undefined
+}
+
+const refuseViews = ({ events, stream: { tenant }, views }: Write): Refusal | undefined => {
+  if (views === undefined || views.length === 0) return undefined
+  if (events.length === 0) return new InputInvalid({ what, problem: "it changes a view, but holds no event" })
+  const documents = views.flatMap(({ documents = [] }) => documents)
+  const { writeDocumentBytesMax, writeDocumentsMax } = limits
+  if (documents.length > writeDocumentsMax) {
+    return new LimitExceeded({ what, actual: documents.length, max: writeDocumentsMax, unit: "documents" })
+  }
+  let bytes = 0
+  for (const { document = "" } of documents) bytes += Buffer.byteLength(document)
+  if (bytes > writeDocumentBytesMax) {
+    return new LimitExceeded({ what, actual: bytes, max: writeDocumentBytesMax, unit: "bytes" })
+  }
+  const names = new Set<string>()
+  for (const { documents = [], view } of views) {
+    const refusal = refuseView(view) ?? refuseChanges(documents.map((one) => ({ ...one, tenant })))
+    if (refusal !== undefined) return refusal
+    if (names.has(view.name)) return new InputInvalid({ what, problem: "it names a view twice" })
+    names.add(view.name)
   }
   return undefined
 }

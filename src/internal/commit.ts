@@ -3,7 +3,7 @@
  * of its commands.
  */
 import { Cause, Exit } from "effect"
-import { VersionConflict } from "../AggregateHost.ts"
+import { type Reason, VersionConflict } from "../AggregateHost.ts"
 import type { Append, Receipt, Status, Written } from "../EventStore.ts"
 import * as Batch from "./batch.ts"
 import { elapsedMillis } from "./elapsed.ts"
@@ -11,6 +11,7 @@ import { type Answer, type Envelope, isOverdue } from "./envelope.ts"
 import { failure } from "./failure.ts"
 import { finish } from "./finish.ts"
 import type * as Groups from "./groups.ts"
+import { unsettled } from "./inlineRefusals.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
@@ -114,13 +115,20 @@ const conclusions = (
         : repeated(resident, work, batch, status.receipts)
     case "Conflict":
       return overtaken(self, resident, work, batch, conflictOf(batch, resident, status))
+    case "DocumentConflict":
+    case "ViewsChanged":
+      return notAdmitted(work, batch, unsettled(status))
     case "Refused":
-      if (batch.entries.length === 1) return refused(work, batch, failure(status.reason))
-      // Each by itself, so that only the one at fault is refused.
-      for (const { envelope } of batch.entries) envelope.alone = true
-      takeApart(work, batch.entries.map(({ envelope }) => envelope))
-      return []
+      return notAdmitted(work, batch, status.reason)
   }
+}
+
+const notAdmitted = (work: Work, batch: Batch.Batch, reason: Reason): Answers => {
+  if (batch.entries.length === 1) return refused(work, batch, failure(reason))
+  // Each by itself, so that only the one at fault is refused.
+  for (const { envelope } of batch.entries) envelope.alone = true
+  takeApart(work, batch.entries.map(({ envelope }) => envelope))
+  return []
 }
 
 const committed = (self: Registration, resident: Resident, batch: Batch.Batch, written: Written): Answers => {

@@ -24,20 +24,29 @@ const versionMax = 999_999
 
 /** Throws unless a view may have this name. */
 export const assertViewName = (name: string): void => {
-  if (viewName.test(name)) return
-  const problem = "1 to 40 lower-case letters, digits and hyphens are expected, a letter first"
-  throw new InputInvalid({ what: `the view's name ${JSON.stringify(name)}`, problem })
+  const refusal = refuseViewName(name)
+  if (refusal !== undefined) throw refusal
 }
 
 /** Throws unless a view may have this name and version. */
-export const assertView = ({ name, version }: ViewId): void => {
-  assertViewName(name)
-  assertVersion(version)
+export const assertView = (view: ViewId): void => {
+  const refusal = refuseView(view)
+  if (refusal !== undefined) throw refusal
 }
 
-const assertVersion = (version: number): void => {
-  if (Number.isInteger(version) && version >= 1 && version <= versionMax) return
-  throw new InputInvalid({ what: "the view's version", problem: `it is ${version}; it goes from 1 to ${versionMax}` })
+/** Why a view cannot have this name and version, if it cannot. */
+export const refuseView = ({ name, version }: ViewId): InputInvalid | undefined =>
+  refuseViewName(name) ?? refuseVersion(version)
+
+const refuseViewName = (name: string): InputInvalid | undefined => {
+  if (viewName.test(name)) return undefined
+  const problem = "1 to 40 lower-case letters, digits and hyphens are expected, a letter first"
+  return new InputInvalid({ what: `the view's name ${JSON.stringify(name)}`, problem })
+}
+
+const refuseVersion = (version: number): InputInvalid | undefined => {
+  if (Number.isInteger(version) && version >= 1 && version <= versionMax) return undefined
+  return new InputInvalid({ what: "the view's version", problem: `it is ${version}; it goes from 1 to ${versionMax}` })
 }
 
 /** Throws unless a view may be defined like this. */
@@ -158,6 +167,10 @@ const comparableText = (text: string): string => {
   const end = text.indexOf("\0")
   return (end < 0 ? text : text.slice(0, end)).toWellFormed()
 }
+
+/** What there is to say of a view whose documents are written by appends. */
+export const isInline = ({ name, version }: ViewId): string =>
+  `version ${version} of the view ${name} is inline: its documents are written by appends until it is left`
 
 /** What there is to say of a view that was not prepared. */
 export const noRoom = ({ name, version }: ViewId): string =>

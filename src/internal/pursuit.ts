@@ -7,14 +7,18 @@ import type { LogGap, LogPage, StoreUnavailable } from "../EventStore.ts"
 import { LogRewound } from "../ProjectionHost.ts"
 import * as Chain from "./chain.ts"
 import { digest, type Ended, millisSince, setDown, setDownMillis } from "./digest.ts"
+import { handOver, pauseMillis, rest } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import { awaiting, enter, type Reader } from "./reader.ts"
 
 /** Why following ended. */
 export type Interrupted = Ended | LogGap
 
-/** Follows the log. It never ends but by what is in the way; from then on nothing that it remembers counts. */
-export const pursue = (reader: Reader): Effect.Effect<never, Interrupted> =>
+/**
+ * Follows the log. It does not end but by what is in the way, or when a view has become inline; from then on nothing that
+ * it remembers counts.
+ */
+export const pursue = (reader: Reader): Effect.Effect<void, Interrupted> =>
   Effect.ensuring(
     Effect.scoped(follow(reader)),
     Effect.sync(() => {
@@ -23,10 +27,11 @@ export const pursue = (reader: Reader): Effect.Effect<never, Interrupted> =>
     })
   )
 
-const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<never, Interrupted, Scope.Scope> {
+const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<void, Interrupted, Scope.Scope> {
   const { live, prepared } = reader.running
   yield* prepared
   if (live !== undefined) yield* LiveVersions.begin(live)
+  yield* rest(reader)
   const chain = yield* awaiting(reader, "store")(Chain.begin(reader))
   enter(reader, "running")
   yield* takeOver(chain)
@@ -34,16 +39,17 @@ const follow = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Return<nev
   return yield* Effect.onInterrupt(goOn(chain, pages), () => lastWord(chain))
 })
 
-const goOn = Effect.fnUntraced(function*(chain: Chain.Chain, pages: Pages): Effect.fn.Return<never, Interrupted> {
+const goOn = Effect.fnUntraced(function*(chain: Chain.Chain, pages: Pages): Effect.fn.Return<void, Interrupted> {
   const { reader } = chain
   while (true) {
     const page = yield* next(chain, pages)
     if (page === undefined) {
-      yield* setDown(chain)
-      continue
+      if (chain.seen !== chain.position) yield* setDown(chain)
+    } else {
+      yield* refuseRewound(reader, chain.position, page)
+      yield* digest(chain, page)
     }
-    yield* refuseRewound(reader, chain.position, page)
-    yield* digest(chain, page)
+    if (yield* handOver(chain)) return
     // Pages may come without anything to wait for, and others are to have their turn.
     yield* Effect.yieldNow
   }
@@ -79,19 +85,18 @@ const feed = Effect.fnUntraced(function*(
   return pages
 })
 
-/** The next page; undefined if it is time to set progress down that has waited for one. */
+/** The next page; undefined if it is time for something else: to set progress down, or to hand the view over. */
 const next = (
   chain: Chain.Chain,
   pages: Pages
 ): Effect.Effect<LogPage | undefined, StoreUnavailable | LogGap> =>
   Effect.suspend(() => {
     const take = awaiting(chain.reader, "page")(Queue.take(pages))
-    return chain.seen === chain.position
+    const isDown = chain.seen === chain.position
+    const millis = Math.min(isDown ? Infinity : setDownMillis - millisSince(chain), pauseMillis(chain))
+    return millis === Infinity
       ? take
-      : Effect.map(
-        Effect.timeoutOption(take, Math.max(0, setDownMillis - millisSince(chain))),
-        Option.getOrUndefined
-      )
+      : Effect.map(Effect.timeoutOption(take, Math.max(0, millis)), Option.getOrUndefined)
   })
 
 /** The log never becomes shorter, unless somebody has put it back. */

@@ -6,6 +6,7 @@ import type { CheckpointId, CheckpointStore } from "../CheckpointStore.ts"
 import type { DeadLetters, ReaderId } from "../DeadLetters.ts"
 import type { Position } from "../Event.ts"
 import type { EventStore, StoreUnavailable } from "../EventStore.ts"
+import type { InlineViews } from "../InlineViews.ts"
 import type { Lease } from "../Lease.ts"
 import type { Definition, Target } from "../ProjectionHost.ts"
 import type { Applier } from "./applier.ts"
@@ -24,6 +25,8 @@ export interface Ports {
   readonly checkpoints: CheckpointStore["Service"]
   readonly letters: DeadLetters["Service"]
   readonly leases: Lease["Service"]
+  /** Where the stores have inline views. */
+  readonly inline: InlineViews["Service"] | undefined
   readonly clock: Clock.Clock
   /** Names this runner to the others. */
   readonly holder: string
@@ -64,8 +67,9 @@ export interface Running {
  * - `retrying`: an event or the store failed, and it tries again in a moment
  * - `paused`: nobody goes on before an operator says so
  * - `stopped`: what it finds is not what it was filled from; it looks again from time to time
+ * - `inline`: appends take its events in
  */
-export type State = "standby" | "running" | "retrying" | "paused" | "stopped"
+export type State = "standby" | "running" | "retrying" | "paused" | "stopped" | "inline"
 
 /** How a reader fares. */
 export interface Fared {
@@ -100,6 +104,8 @@ export interface Reader extends Fared {
   readonly applier: Applier
   /** Another one, for what is done by hand beside it. */
   readonly makeApplier: () => Applier
+  /** From when on it asks whether its view may be inline. */
+  inlineAfterMillis: number
   /** Where it was when it began, and when: for its speed. */
   began: { readonly position: Position; readonly atMillis: number } | undefined
 }

@@ -62,7 +62,8 @@ const assertStream = ({ category, id, tenant }: StreamId): void => {
   assertName("the id", id)
 }
 
-const assertName = (what: string, name: string): void => {
+/** Throws unless this can be a name. */
+export const assertName = (what: string, name: string): void => {
   const refusal = refuseName(what, name)
   if (refusal !== undefined) throw refusal
 }

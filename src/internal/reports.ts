@@ -7,6 +7,7 @@ import type { Position } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import type { PartitionStatus, ProjectionState, ProjectionStatus, Rebuild } from "../Projections.ts"
 import { elapsedMillis } from "./elapsed.ts"
+import { keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import type { Reader, Running } from "./reader.ts"
 
@@ -17,7 +18,8 @@ export const report = Effect.fnUntraced(function*(
   const head = yield* ports.events.head
   const checkpoints = yield* ledger.list(name)
   const own = checkpoints.filter((checkpoint) => checkpoint.version === version)
-  const partitions = readers.map((reader) => partitionOf(reader, own))
+  const isInline = yield* keptOf(running)?.isInline ?? Effect.succeed(false)
+  const partitions = readers.map((reader) => isInline ? inlineAt(reader, head) : partitionOf(reader, own))
   const worst = partitions.reduce((worst, partition) => rank(partition) > rank(worst) ? partition : worst)
   const position = least(partitions)
   const shown = live && (yield* LiveVersions.refresh(live))
@@ -54,7 +56,16 @@ const partitionOf = (
     : { partition, position, state, why }
 }
 
+/** Whoever reads it, its checkpoint is where it became inline. */
+const inlineAt = ({ id: { partition } }: Reader, head: Position): PartitionStatus => ({
+  partition,
+  position: head,
+  state: "inline",
+  why: undefined
+})
+
 const ranks: { readonly [State in ProjectionState]: number } = {
+  inline: 0,
   running: 0,
   standby: 1,
   retrying: 2,

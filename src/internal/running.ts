@@ -92,6 +92,7 @@ const reader = (
   return Object.assign(fared, {
     running,
     began: undefined,
+    inlineAfterMillis: 0,
     makeApplier,
     id: { name, version, partition: share.partition },
     letterId: { name: letterName({ name, ...share }, share.partitions), version },

@@ -17,7 +17,16 @@ import type * as Command from "../Command.ts"
 import type { Decision } from "../Decision.ts"
 import type { Events, PureCodec, Recorded } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
-import type { Change, ChangesMissed, DocumentUnreadable, FieldPending, Keys, Meta, Source } from "../ProjectionHost.ts"
+import type {
+  Change,
+  ChangesMissed,
+  DocumentUnreadable,
+  FieldPending,
+  InlineMeta,
+  Keys,
+  Meta,
+  Source
+} from "../ProjectionHost.ts"
 
 /**
  * Says that an untyped value is what the types promise. It joins the typed face of an aggregate to the host, which
@@ -136,6 +145,24 @@ export interface OnDocuments<Doc> {
     events: U,
     cases: H & NoOtherEvents<H, U["Type"]>,
     options?: { readonly key: (event: Handling<U["Type"], H>, meta: Meta) => Keys }
+  ): Source
+}
+
+/** What becomes of a document of an inline view. Its handlers are told less: see `InlineMeta`. */
+export type InlineCases<Doc, Ev extends { readonly _tag: string }> = {
+  readonly [T in Ev["_tag"]]?: (
+    document: Doc | undefined,
+    event: Extract<Ev, { readonly _tag: T }>,
+    meta: InlineMeta
+  ) => Doc | undefined
+}
+
+/** Says what the events of a union do to the documents of an inline view. */
+export interface OnInline<Doc> {
+  <U extends Events, H extends InlineCases<Doc, U["Type"]>>(
+    events: U,
+    cases: H & NoOtherEvents<H, U["Type"]>,
+    options?: { readonly key: (event: Handling<U["Type"], H>, meta: InlineMeta) => Keys }
   ): Source
 }
 

@@ -10,6 +10,7 @@ import type { Unfit } from "./applier.ts"
 import * as Attention from "./attention.ts"
 import * as Chain from "./chain.ts"
 import { settingOf } from "./elapsed.ts"
+import { isInlineNow, keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
 import { reach, type Running } from "./reader.ts"
 import { leasesName } from "./readerNames.ts"
@@ -43,7 +44,14 @@ const forAll = <A>(
   )
 
 export const pause = (running: Running, reason = "by hand"): Effect.Effect<void, Refused> =>
-  forAll(running, "pause", (checkpoint, epoch) => running.ledger.pause(checkpoint, reason, epoch))
+  Effect.andThen(
+    forAll(running, "pause", (checkpoint, epoch) => running.ledger.pause(checkpoint, reason, epoch)),
+    giveBack(running)
+  )
+
+/** A view that is inline has no reader of whom anything could be asked. Once it is paused it is not inline again. */
+const giveBack = (running: Running): Effect.Effect<void, StoreUnavailable> =>
+  Effect.asVoid(keptOf(running)?.leave ?? Effect.void)
 
 export const resume = (running: Running): Effect.Effect<void, Refused> =>
   forAll(running, "resume", (checkpoint) => running.ledger.resume(checkpoint))
@@ -80,7 +88,8 @@ export const reset = (running: Running): Effect.Effect<void, Refused> => {
     // Nobody here shall take it for where it was.
     for (const reader of running.readers) reach(reader, 0n)
   })
-  return told(running, "reset", ledger.transaction(forget(running, version, empty))).pipe(
+  const all = Effect.andThen(giveBack(running), ledger.transaction(forget(running, version, empty)))
+  return told(running, "reset", all).pipe(
     Effect.andThen(begin),
     Effect.ensuring(call(running))
   )
@@ -165,7 +174,8 @@ export const rollback = Effect.fnUntraced(function*(
     const head = yield* running.ports.events.head
     const checkpoints = yield* checkpointsOf(running, to)
     if (checkpoints.length === 0) return yield* refused(running, "rollback", `version ${to} has never been filled`)
-    if (checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {
+    const isInline = yield* isInlineNow(running.ports, { name: running.definition.name, version: to })
+    if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {
       if (yield* say(running, live, { version: to, pinned: true })) return
     } else if ((yield* Clock.currentTimeMillis) >= untilMillis) {
       const least = checkpoints.reduce((least, { position }) => position < least ? position : least, head)
@@ -193,7 +203,7 @@ const say = Effect.fnUntraced(function*(running: Running, live: LiveVersions.Liv
 
 export const drop = Effect.fnUntraced(function*(running: Running, version: number): Effect.fn.Return<void, Refused> {
   const live = yield* versions(running, "drop")
-  const { definition: { name }, ledger, ports: { leases }, target } = running
+  const { definition: { name }, ledger, ports: { inline, leases }, target } = running
   const now = yield* LiveVersions.refresh(live)
   if (version === now?.version) return yield* refused(running, "drop", `version ${version} is the one that is read`)
   if (version === live.own) return yield* refused(running, "drop", `version ${version} is run here`)
@@ -201,5 +211,6 @@ export const drop = Effect.fnUntraced(function*(running: Running, version: numbe
   if (held) return yield* refused(running, "drop", `a worker still runs version ${version}`)
   const empty = target._tag === "View" ? target.store.drop({ name, version }) : emptying(running, version)
   if (empty === undefined) return yield* refused(running, "drop", "it has no `clear`")
+  if (target._tag === "View" && inline !== undefined) yield* inline.leave({ name, version })
   yield* told(running, "drop", ledger.transaction(forget(running, version, empty)))
 })

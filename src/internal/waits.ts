@@ -17,6 +17,8 @@ export interface Awaited {
   /** As it is run here; undefined if it is not. */
   readonly running: Running | undefined
   readonly checkpoints: CheckpointStore["Service"]
+  /** Whether it is inline at this moment, so that nothing is left to wait for. */
+  readonly isInline: Effect.Effect<boolean, StoreUnavailable>
 }
 
 interface Progress {
@@ -37,6 +39,7 @@ export const until = (
   const behind = (problem: string) =>
     new ProjectionBehind({ projection: awaited.definition.name, position, reached, problem })
   const look = Effect.fnUntraced(function*() {
+    if (yield* awaited.isInline) return
     for (let millis = 10;; millis = Math.min(millis * 2, mostMillis)) {
       const calls = awaited.running?.progress.calls ?? 0
       const progress = yield* progressOf(awaited)

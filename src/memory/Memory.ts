@@ -6,12 +6,14 @@ import { SecureRandom } from "effect/crypto"
 import { CheckpointStore } from "../CheckpointStore.ts"
 import { DeadLetters } from "../DeadLetters.ts"
 import { EventStore } from "../EventStore.ts"
+import { InlineViews } from "../InlineViews.ts"
 import { Lease } from "../Lease.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
 import { ViewStore } from "../ViewStore.ts"
 import * as MemoryCheckpointStore from "./MemoryCheckpointStore.ts"
 import * as MemoryDeadLetters from "./MemoryDeadLetters.ts"
 import * as MemoryEventStore from "./MemoryEventStore.ts"
+import * as MemoryInlineViews from "./MemoryInlineViews.ts"
 import * as MemoryLease from "./MemoryLease.ts"
 import * as MemoryLog from "./MemoryLog.ts"
 import * as MemorySnapshotStore from "./MemorySnapshotStore.ts"
@@ -33,7 +35,7 @@ import * as MemoryViewStore from "./MemoryViewStore.ts"
  * ```
  */
 export const layer: Layer.Layer<
-  EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease
+  EventStore | SnapshotStore | CheckpointStore | ViewStore | InlineViews | DeadLetters | Lease
 > = Layer.effectContext(
   Effect.sync(() => {
     const storeId = SecureRandom.uuidV7Unsafe()
@@ -43,6 +45,7 @@ export const layer: Layer.Layer<
       Context.add(SnapshotStore, MemorySnapshotStore.make(log)),
       Context.add(CheckpointStore, MemoryCheckpointStore.make(tables, storeId)),
       Context.add(ViewStore, MemoryViewStore.make(tables, storeId)),
+      Context.add(InlineViews, MemoryInlineViews.make(tables, storeId)),
       Context.add(DeadLetters, MemoryDeadLetters.make(tables, storeId)),
       Context.add(Lease, MemoryLease.make(tables))
     )

@@ -53,7 +53,8 @@ export const make = (tables: MemoryTables.MemoryTables, storeId: string): Checkp
 
 const keyOf = ({ name, partition, version }: CheckpointId): string => JSON.stringify([name, version, partition])
 
-const find = (state: MemoryTables.State, id: CheckpointId): Checkpoint | undefined =>
+/** A checkpoint, if it is there. */
+export const find = (state: MemoryTables.State, id: CheckpointId): Checkpoint | undefined =>
   Option.getOrUndefined(HashMap.get(state.checkpoints, keyOf(id)))
 
 /** Takes the checkpoint to where it goes, if it is as it must be. */
@@ -87,8 +88,10 @@ const moved = ({ id: { name, partition, version }, revision }: Step, found: Chec
     paused: found?.paused
   })
 
-/** Whoever is given a checkpoint holds the very object that is kept, so nobody may change it. */
-const change = (
+/**
+ * Sets a checkpoint, whoever asks. He is given the very object that is kept, so nobody may change it.
+ */
+export const change = (
   state: MemoryTables.State,
   id: CheckpointId,
   nowMillis: number,

@@ -83,6 +83,10 @@ const letterKey = ({ name, version }: ReaderId, position: Position): string =>
 const streamKey = ({ name, version }: ReaderId, { category, id, tenant }: StreamId): string =>
   JSON.stringify([name, version, tenant, category, id])
 
+/** Whether a reader has parked any stream. */
+export const hasParked = ({ parked }: MemoryTables.State, reader: ReaderId): boolean =>
+  HashMap.some(parked, (stream) => isOf(stream, reader))
+
 const isOf = (one: { readonly reader: ReaderId }, { name, version }: ReaderId): boolean =>
   one.reader.name === name && one.reader.version === version
 

@@ -2,9 +2,11 @@
  * The log in memory: plain data, changed in synchronous steps only, shared by the stores of one `Memory.layer`.
  */
 import type { Position, Stored, StreamId, Version } from "../Event.ts"
-import type { Append, Receipt, Status, Write, Written } from "../EventStore.ts"
+import type { Append, Receipt, Status, ViewId, Write, Written } from "../EventStore.ts"
 import { isMet, looked, refusals, storedAfter } from "../internal/appends.ts"
+import * as Inline from "../internal/inline.ts"
 import type { Snapshot } from "../SnapshotStore.ts"
+import * as MemoryDocuments from "./MemoryDocuments.ts"
 
 /** One stream. */
 interface Branch {
@@ -21,6 +23,18 @@ interface Kept {
   readonly recordedAtMillis: number
 }
 
+/** A view that is inline, is about to be, or was until somebody appended who did not know it. */
+export interface InlineRoom extends ViewId {
+  readonly types: ReadonlySet<string>
+  readonly state: "filling" | "inline" | "ended"
+  /** While it is filling: until when. */
+  readonly untilMillis: number
+  /** Of one that has ended: the last position that its documents hold. */
+  readonly endedAt: Position
+  /** No transaction is about these; while it is filling they are still with the others. */
+  documents: MemoryDocuments.Documents
+}
+
 /** Everything the memory stores hold. */
 export interface MemoryLog {
   readonly events: Array<Stored>
@@ -30,6 +44,8 @@ export interface MemoryLog {
   receipts: Array<Kept>
   /** Those who wait for the log to grow. */
   readonly waiting: Set<() => void>
+  /** By `Inline.nameOf`. */
+  readonly inline: Map<string, InlineRoom>
   clockMillis: number
 }
 
@@ -39,6 +55,7 @@ export const make = (): MemoryLog => ({
   branches: new Map(),
   receipts: [],
   waiting: new Set(),
+  inline: new Map(),
   clockMillis: 0
 })
 
@@ -95,7 +112,61 @@ const appendOne = (log: MemoryLog, append: Append, recordedAtMillis: number): St
   if (write >= 0) {
     return recognize(log, append) ?? { _tag: "Conflict", write, actual: versionOf(log, append[write]!.stream) }
   }
+  const views = knownViews(log, recordedAtMillis)
+  const other = differing(log, append, views)
+  if (other !== undefined) return other
+  takeIn(log, append, views)
   return { _tag: "Committed", writes: append.map((write) => store(log, write, recordedAtMillis)) }
+}
+
+/** A view whose documents are written by appends, if it is. */
+export const inlineOf = (log: MemoryLog, view: ViewId): InlineRoom | undefined => {
+  const room = log.inline.get(Inline.nameOf(view))
+  return room?.state === "filling" ? undefined : room
+}
+
+type Known = ReadonlyMap<string, Inline.Known>
+
+const nothing: Known = new Map()
+
+/** The views that writers have to know. */
+const knownViews = (log: MemoryLog, nowMillis: number): Known => {
+  if (log.inline.size === 0) return nothing
+  const views = new Map<string, Inline.Known>()
+  for (const [name, { state, types, untilMillis, ...view }] of log.inline) {
+    if (state === "inline" || (state === "filling" && nowMillis < untilMillis)) {
+      views.set(name, { ...view, types, state })
+    }
+  }
+  return views
+}
+
+/** Where inline views, or their documents, are otherwise than the writer knew. */
+const differing = (log: MemoryLog, append: Append, views: Known): Status | undefined =>
+  Inline.changed(append, views) ??
+    Inline.conflict(
+      append,
+      (view, tenant, key) => MemoryDocuments.find(inlineOf(log, view)!.documents, tenant, key)?.document
+    )
+
+/** Writes the documents. Views that the writer does not know end before it. */
+const takeIn = (log: MemoryLog, append: Append, known: Known): void => {
+  for (const name of Inline.ended(append, known)) end(log, log.inline.get(name)!)
+  for (const { stream: { tenant }, views = [] } of append) {
+    for (const { documents = [], view } of views) {
+      const changes = documents.filter(({ document, expected }) => document !== expected)
+      if (changes.length === 0) continue
+      const room = inlineOf(log, view)!
+      room.documents = MemoryDocuments.applyAll(room.documents, changes.map((change) => ({ ...change, tenant })))
+    }
+  }
+}
+
+/** A view is inline no longer, or will not be. */
+export const end = (log: MemoryLog, room: InlineRoom): void => {
+  const name = Inline.nameOf(room)
+  if (room.state === "filling") log.inline.delete(name)
+  else log.inline.set(name, { ...room, state: "ended", endedAt: head(log) })
 }
 
 const repeatedReceipts = (log: MemoryLog, { receipts, stream }: Write): ReadonlyArray<Receipt> => {

@@ -6,11 +6,9 @@ import { Clock, Context, Effect, Exit, HashMap, Semaphore } from "effect"
 import type { Checkpoint } from "../CheckpointStore.ts"
 import type { DeadLetter, ParkedStream } from "../DeadLetters.ts"
 import type { Held } from "../Lease.ts"
-import type { LiveVersion, StoredDocument } from "../ViewStore.ts"
+import type { LiveVersion } from "../ViewStore.ts"
+import type { Documents } from "./MemoryDocuments.ts"
 import * as MemoryLog from "./MemoryLog.ts"
-
-/** The documents of one version of a view, by tenant and key. */
-export type Documents = HashMap.HashMap<string, HashMap.HashMap<string, StoredDocument>>
 
 /** All of it. Keys of several parts are written as JSON, so they are never glued together. */
 export interface State {
@@ -89,6 +87,16 @@ export const write = <A>(tables: MemoryTables, change: Change<A>): Effect.Effect
         ? tables.permit.withPermit(Effect.sync(() => apply(tables)))
         : inDraft(level, apply)
     }))
+
+/** Changes the tables in one synchronous step by itself. Inside a transaction it is refused by `refuse`. */
+export const writeOutside = <A, E>(
+  tables: MemoryTables,
+  change: Change<A>,
+  refuse: () => E
+): Effect.Effect<A, E> =>
+  Effect.withFiber(({ context }): Effect.Effect<A, E> =>
+    Context.getOrUndefined(context, tables.level) === undefined ? write(tables, change) : Effect.fail(refuse())
+  )
 
 const inDraft = <A>({ draft }: Level, step: (draft: Draft) => A): Effect.Effect<A> =>
   Effect.sync(() => {

@@ -7,7 +7,6 @@ import { StoreUnavailable } from "../EventStore.ts"
 import * as Views from "../internal/documents.ts"
 import { byCodePoints } from "../internal/order.ts"
 import {
-  type DocumentChange,
   type FieldValue,
   type StoredDocument,
   type ViewDefinition,
@@ -15,6 +14,8 @@ import {
   type ViewQuery,
   ViewStore
 } from "../ViewStore.ts"
+import * as MemoryDocuments from "./MemoryDocuments.ts"
+import * as MemoryLog from "./MemoryLog.ts"
 import * as MemoryTables from "./MemoryTables.ts"
 
 /** The view store over tables in memory. */
@@ -27,14 +28,14 @@ const documents = (tables: MemoryTables.MemoryTables) =>
     read: (view, keys) =>
       read(tables, view, "read", (documents) =>
         keys.flatMap(({ key, tenant }) => {
-          const found = Option.getOrUndefined(HashMap.get(ofTenant(documents, tenant), key))
+          const found = MemoryDocuments.find(documents, tenant, key)
           return found === undefined ? [] : [{ ...found, tenant }]
         })),
     write: (view, changes) =>
       Effect.suspend((): Effect.Effect<void, StoreUnavailable | Refusal> => {
         const refusal = Views.refuseChanges(changes)
         return refusal === undefined
-          ? write(tables, view, "write", (documents) => applyAll(documents, changes))
+          ? write(tables, view, "write", (documents) => MemoryDocuments.applyAll(documents, changes))
           : Effect.fail(refusal)
       }),
     list: (view, query) => read(tables, view, "list", (documents) => select(documents, view, query)),
@@ -48,7 +49,7 @@ const rooms = (tables: MemoryTables.MemoryTables) =>
     prepare: (view) =>
       Effect.suspend(() => {
         Views.assertDefinition(view)
-        const key = keyOf(view)
+        const key = MemoryDocuments.keyOf(view)
         return MemoryTables.write(tables, (state) =>
           HashMap.has(state.views, key)
             ? [undefined, state]
@@ -57,11 +58,13 @@ const rooms = (tables: MemoryTables.MemoryTables) =>
     drop: (view) =>
       Effect.suspend(() => {
         Views.assertView(view)
-        return MemoryTables.write(tables, (state) => {
+        const change: MemoryTables.Change<Result.Result<void, StoreUnavailable>> = (state) => {
+          if (MemoryLog.inlineOf(tables.log, view) !== undefined) return [inline(view, "drop"), state]
           const isLive = liveOf(state, view.name)?.version === view.version
           const live = isLive ? HashMap.remove(state.live, view.name) : state.live
-          return [undefined, { ...state, live, views: HashMap.remove(state.views, keyOf(view)) }]
-        })
+          return [Result.void, { ...state, live, views: HashMap.remove(state.views, MemoryDocuments.keyOf(view)) }]
+        }
+        return Effect.flatMap(MemoryTables.write(tables, change), Effect.fromResult)
       }),
     live: (name) =>
       Effect.suspend(() => {
@@ -84,10 +87,12 @@ const read = <A>(
   tables: MemoryTables.MemoryTables,
   view: ViewId,
   operation: string,
-  look: (documents: MemoryTables.Documents) => A
+  look: (documents: MemoryDocuments.Documents) => A
 ): Effect.Effect<A, StoreUnavailable> =>
   Effect.flatMap(
-    MemoryTables.read(tables, (state) => Result.map(roomOf(state, view, operation), look)),
+    MemoryTables.read(tables, (state) =>
+      Result.map(roomOf(state, view, operation), (room) =>
+        look(MemoryLog.inlineOf(tables.log, view)?.documents ?? room))),
     Effect.fromResult
   )
 
@@ -96,18 +101,25 @@ const write = (
   tables: MemoryTables.MemoryTables,
   view: ViewId,
   operation: string,
-  change: (documents: MemoryTables.Documents) => MemoryTables.Documents
+  change: (documents: MemoryDocuments.Documents) => MemoryDocuments.Documents
 ): Effect.Effect<void, StoreUnavailable> =>
   Effect.flatMap(
     MemoryTables.write(tables, (state): readonly [Result.Result<void, StoreUnavailable>, MemoryTables.State] => {
-      const room = roomOf(state, view, operation)
+      const room = MemoryLog.inlineOf(tables.log, view) === undefined
+        ? roomOf(state, view, operation)
+        : inline(view, operation)
       if (Result.isFailure(room)) return [Result.fail(room.failure), state]
-      return [Result.void, { ...state, views: HashMap.set(state.views, keyOf(view), change(room.success)) }]
+      return [Result.void, {
+        ...state,
+        views: HashMap.set(state.views, MemoryDocuments.keyOf(view), change(room.success))
+      }]
     }),
     Effect.fromResult
   )
 
-const keyOf = ({ name, version }: ViewId): string => JSON.stringify([name, version])
+/** Whoever is inline is written by appends only. */
+const inline = (view: ViewId, operation: string): Result.Result<never, StoreUnavailable> =>
+  Result.fail(new StoreUnavailable({ operation, detail: Views.isInline(view), lasting: true }))
 
 const liveOf = (state: MemoryTables.State, name: string) => Option.getOrUndefined(HashMap.get(state.live, name))
 
@@ -115,38 +127,12 @@ const roomOf = (
   state: MemoryTables.State,
   view: ViewId,
   operation: string
-): Result.Result<MemoryTables.Documents, StoreUnavailable> => {
+): Result.Result<MemoryDocuments.Documents, StoreUnavailable> => {
   Views.assertView(view)
-  return Option.match(HashMap.get(state.views, keyOf(view)), {
+  return Option.match(HashMap.get(state.views, MemoryDocuments.keyOf(view)), {
     onSome: Result.succeed,
     onNone: () => Result.fail(new StoreUnavailable({ operation, detail: Views.noRoom(view), lasting: true }))
   })
-}
-
-const ofTenant = (documents: MemoryTables.Documents, tenant: string) =>
-  Option.getOrElse(HashMap.get(documents, tenant), () => HashMap.empty<string, StoredDocument>())
-
-const applyAll = (
-  documents: MemoryTables.Documents,
-  changes: ReadonlyArray<DocumentChange>
-): MemoryTables.Documents => {
-  let changed = documents
-  for (const [tenant, own] of Map.groupBy(changes, ({ tenant }) => tenant)) {
-    const written = HashMap.mutate(ofTenant(documents, tenant), (draft) => {
-      for (const change of own) apply(draft, change)
-    })
-    changed = HashMap.set(changed, tenant, written)
-  }
-  return changed
-}
-
-const apply = (draft: HashMap.HashMap<string, StoredDocument>, { document, key }: DocumentChange): void => {
-  if (document === undefined) {
-    HashMap.remove(draft, key)
-  } else {
-    const revision = (Option.getOrUndefined(HashMap.get(draft, key))?.revision ?? 0) + 1
-    HashMap.set(draft, key, Object.freeze({ key, revision, document }))
-  }
 }
 
 /** A document with what it is compared by. */
@@ -167,16 +153,16 @@ const parse = (stored: StoredDocument): Compared => {
 }
 
 const matching = (
-  documents: MemoryTables.Documents,
+  documents: MemoryDocuments.Documents,
   view: ViewDefinition,
   { tenant, where }: Pick<ViewQuery, "tenant" | "where">
 ): ReadonlyArray<Compared> => filtered(documents, Views.planned(view, { tenant, where, limit: 1 }))
 
 const filtered = (
-  documents: MemoryTables.Documents,
+  documents: MemoryDocuments.Documents,
   plan: Views.PlannedQuery | undefined
 ): ReadonlyArray<Compared> =>
-  plan === undefined ? [] : Array.from(HashMap.values(ofTenant(documents, plan.tenant)), parse)
+  plan === undefined ? [] : Array.from(HashMap.values(MemoryDocuments.ofTenant(documents, plan.tenant)), parse)
     .filter(({ fields }) =>
       plan.where.every(({ equals, field, type }) => Views.comparable(type, fields[field]) === equals)
     )
@@ -188,7 +174,7 @@ interface Place {
 }
 
 const select = (
-  documents: MemoryTables.Documents,
+  documents: MemoryDocuments.Documents,
   view: ViewDefinition,
   query: ViewQuery
 ): ReadonlyArray<StoredDocument> => {

@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import { CheckpointStore } from "../CheckpointStore.ts"
 import { DeadLetters } from "../DeadLetters.ts"
 import { EventStore, type StoreUnavailable } from "../EventStore.ts"
+import { InlineViews } from "../InlineViews.ts"
 import { Lease } from "../Lease.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
 import { ViewStore } from "../ViewStore.ts"
@@ -15,6 +16,7 @@ import * as PostgresClient from "./PostgresClient.ts"
 import * as PostgresDeadLetters from "./PostgresDeadLetters.ts"
 import * as PostgresEventStore from "./PostgresEventStore.ts"
 import * as PostgresGrowth from "./PostgresGrowth.ts"
+import * as PostgresInlineViews from "./PostgresInlineViews.ts"
 import * as PostgresLease from "./PostgresLease.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresSnapshotStore from "./PostgresSnapshotStore.ts"
@@ -22,13 +24,14 @@ import * as PostgresStaging from "./PostgresStaging.ts"
 import * as PostgresStatements from "./PostgresStatements.ts"
 import * as PostgresTenants from "./PostgresTenants.ts"
 import { PostgresTransaction } from "./PostgresTransaction.ts"
+import * as PostgresViewRooms from "./PostgresViewRooms.ts"
 import * as PostgresViewStore from "./PostgresViewStore.ts"
 
 /** Which database and schema, and how to use it. */
 export type Options = PostgresClient.Options
 
 /** The stores of one schema: what they write can be part of one transaction. */
-export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | Lease | DeadLetters
+export type Stores = EventStore | SnapshotStore | CheckpointStore | ViewStore | InlineViews | Lease | DeadLetters
 
 /**
  * The stores in a schema, which is made and brought up to date when the Layer is built, unless `migrate` is false.
@@ -102,7 +105,10 @@ const storesOfTenant = ({ tenant }: TenantOptions) =>
     const events = yield* PostgresEventStore.make(client, statements, growth)
     const { storeId } = events
     return Context.make(EventStore, PostgresTenants.narrow(events, tenant)).pipe(
-      Context.add(ViewStore, PostgresViewStore.make(client, statements, { migrate: false, storeId })),
+      Context.add(
+        ViewStore,
+        PostgresViewStore.make(client, statements, PostgresViewRooms.make(client, statements, false), storeId)
+      ),
       Context.add(SqlClient.SqlClient, client.sql),
       Context.add(PgClient.PgClient, client.sql)
     )
@@ -143,10 +149,12 @@ const stores = ({ migrate = true }: Options) =>
     const growth = yield* PostgresGrowth.make(client, PostgresEventStore.head(client, statements))
     const events = yield* PostgresEventStore.make(client, statements, growth)
     const { storeId } = events
+    const rooms = PostgresViewRooms.make(client, statements, migrate)
     return Context.make(EventStore, events).pipe(
       Context.add(SnapshotStore, PostgresSnapshotStore.make(client, statements)),
       Context.add(CheckpointStore, PostgresCheckpointStore.make(client, statements, storeId)),
-      Context.add(ViewStore, PostgresViewStore.make(client, statements, { migrate, storeId })),
+      Context.add(ViewStore, PostgresViewStore.make(client, statements, rooms, storeId)),
+      Context.add(InlineViews, PostgresInlineViews.make(client, statements, rooms, events)),
       Context.add(Lease, PostgresLease.make(client, statements)),
       Context.add(DeadLetters, PostgresDeadLetters.make(client, statements, storeId)),
       Context.add(PostgresTransaction, PostgresStaging.make(client, statements, growth)),

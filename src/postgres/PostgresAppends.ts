@@ -6,7 +6,7 @@ import { Result } from "effect"
 import { LimitExceeded } from "../Admission.ts"
 import type { StreamId } from "../Event.ts"
 import type { Append, NewReceipt, Receipt, Status, Write, Written } from "../EventStore.ts"
-import { isMet, looked, storedAfter } from "../internal/appends.ts"
+import { isMet, looked, type Refused, storedAfter } from "../internal/appends.ts"
 import { untyped } from "../internal/types.ts"
 import type { Row } from "./PostgresClient.ts"
 import { receiptKeyOf } from "./PostgresRows.ts"
@@ -53,7 +53,7 @@ export interface Encoded {
 const namesBytesMax = 2_600
 
 /** Refuses what no index can hold: only tenant, category and id that are all very long, in characters of three or four bytes, are too much together. */
-export const refuseNames = (append: Append): Status | undefined => {
+export const refuseNames = (append: Append): Refused | undefined => {
   for (const { stream: { category, id, tenant } } of append) {
     if ((tenant.length + category.length + id.length) * 3 <= namesBytesMax) continue
     const actual = Buffer.byteLength(tenant + category + id)
@@ -171,6 +171,21 @@ const answerOf = (row: Row): Answer => {
     { hash: hashes[at]!, version: versions[at]!, position: positions[at] ?? undefined, outcome: outcomes[at]! }
   ]))
   return { base, status, current, last, found }
+}
+
+/** Why appends cannot be written; undefined for those that can, as far as streams and receipts are concerned. */
+export const obstaclesOf = (
+  group: ReadonlyArray<Append>,
+  encoded: Encoded,
+  row: Row
+): ReadonlyArray<Status | undefined> => {
+  const { status } = answerOf(row)
+  let write = 0
+  return statusesOf(group, encoded, row).map((each, index) => {
+    const isOk = (status?.[write] ?? "ok") === "ok"
+    write += group[index]!.length
+    return isOk ? undefined : each
+  })
 }
 
 /** What became of each append. */

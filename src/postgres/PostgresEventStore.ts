@@ -10,6 +10,7 @@ import {
   EventStore,
   LogGap,
   type LogRange,
+  type Status,
   StoreUnavailable,
   type StreamSummary
 } from "../EventStore.ts"
@@ -17,10 +18,11 @@ import { refusals } from "../internal/appends.ts"
 import * as Pages from "../internal/pages.ts"
 import { untyped } from "../internal/types.ts"
 import * as Appends from "./PostgresAppends.ts"
-import type { PostgresClient } from "./PostgresClient.ts"
+import type { PostgresClient, Row } from "./PostgresClient.ts"
 import type { PostgresGrowth } from "./PostgresGrowth.ts"
+import * as PostgresInlineAppends from "./PostgresInlineAppends.ts"
 import * as Rows from "./PostgresRows.ts"
-import type { PostgresStatements } from "./PostgresStatements.ts"
+import type { PostgresStatements, Statement } from "./PostgresStatements.ts"
 
 /** The last position of the log. */
 export const head = (
@@ -95,21 +97,34 @@ const makeAppend = (
     const refused = refusals(group).map((status, index) => status ?? Appends.refuseNames(group[index]!))
     const admitted = group.filter((_, index) => refused[index] === undefined)
     if (admitted.length === 0) return Effect.succeed(refused.map((status) => status!))
-    const encoded = Appends.encode(admitted)
-    const isCheck = admitted.every(isOnlyChecking)
-    const sent = isCheck
-      ? client.read(statements.append, encoded.parameters)
-      : Effect.ensuring(
-        Effect.mapError(client.write(statements.append, encoded.parameters), toAppendError),
+    const write = (statement: Statement, parameters: ReadonlyArray<unknown>) =>
+      Effect.ensuring(
+        Effect.mapBoth(client.write(statement, parameters), { onFailure: toAppendError, onSuccess: ([row]) => row! }),
         // The log may have grown also when nobody answered, or when the caller did not stay to hear of it.
         Effect.sync(growth.wake)
       )
-    return Effect.map(sent, ([row]) => {
-      const statuses = Appends.statusesOf(admitted, encoded, row!)
+    const statuses = PostgresInlineAppends.knowsViews(admitted)
+      ? PostgresInlineAppends.append(admitted, (parameters) => write(statements.appendInline, parameters))
+      : appendAtOnce(client, statements, admitted, write)
+    return Effect.map(statuses, (statuses) => {
       let next = 0
       return refused.map((status) => status ?? statuses[next++]!)
     })
   })
+
+/** What is nobody's view is decided by one call. */
+const appendAtOnce = (
+  client: PostgresClient["Service"],
+  statements: PostgresStatements,
+  group: ReadonlyArray<Append>,
+  write: (statement: Statement, parameters: ReadonlyArray<unknown>) => Effect.Effect<Row, StoreUnavailable | AppendLost>
+): Effect.Effect<ReadonlyArray<Status>, StoreUnavailable | AppendLost> => {
+  const encoded = Appends.encode(group)
+  const sent: Effect.Effect<Row, StoreUnavailable | AppendLost> = group.every(isOnlyChecking)
+    ? Effect.map(client.read(statements.append, encoded.parameters), ([row]) => row!)
+    : write(statements.append, encoded.parameters)
+  return Effect.map(sent, (row) => Appends.statusesOf(group, encoded, row))
+}
 
 /** Neither events nor receipts: looking is enough, and any connection may. */
 const isOnlyChecking = (append: Append): boolean =>

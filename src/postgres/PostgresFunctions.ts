@@ -3,7 +3,7 @@
  *
  * They are named by version, so that workers of two builds run side by side on one schema: a change is a new function.
  */
-
+import { outboxCategory } from "../Event.ts"
 import { refusedCode, tooEarlyCode } from "./PostgresFailures.ts"
 
 /** The store's clock, in whole milliseconds: one expression, which the planner puts in the place of the call. */
@@ -12,7 +12,7 @@ export const clock = (schema: string): string =>
 $$ SELECT date_trunc('milliseconds', clock_timestamp()) $$`
 
 /** The two keys of the lock that writers hold one after the other: a mark of ours, and the log's own number. */
-const lockOf = (schema: string): string => `1986098789, '"${schema}".events'::regclass::oid::int`
+export const lockOf = (schema: string): string => `1986098789, '"${schema}".events'::regclass::oid::int`
 
 /**
  * A stream's version, 0 where nothing is found. An index scan reads all entries on a page that its condition admits,
@@ -44,19 +44,25 @@ const versionOf = (schema: string, stream: string, condition = ""): string =>
  * (its own event ids were found). `current` are versions before the call, of known writes the version they led to;
  * `last` the last positions of known writes. `found_…` are the receipts that were found, by their index.
  */
-export const append = (schema: string): string =>
-  `CREATE FUNCTION "${schema}".append_v1(
+export const append = (schema: string): string => appendWith("CREATE FUNCTION", schema)
+
+/**
+ * The same, where there may be inline views. Whoever calls it knows none of them: those that an event belongs to end just
+ * before it, and are their readers' again. So a worker of an older build need not know of any of this.
+ */
+export const appendBesideInline = (schema: string): string =>
+  appendWith("CREATE OR REPLACE FUNCTION", schema, {
+    condition: `
+         AND NOT EXISTS (SELECT FROM "${schema}".inline_views v WHERE v.state <> 'ended' AND v.types && ev_type)`,
+    after: endUnknown(schema)
+  })
+
+const appendWith = (create: string, schema: string, inline = { condition: "", after: "" }): string =>
+  `${create} "${schema}".append_v1(
   ${argumentTypes.map(([name, type]) => `${name} ${type}`).join(", ")},
-  OUT base bigint, OUT status text[], OUT current int[], OUT last bigint[],
-  OUT found_receipt int[], OUT found_version int[], OUT found_position bigint[], OUT found_hash text[],
-  OUT found_outcome text[]
+  ${answerTypes}
 ) LANGUAGE plpgsql VOLATILE
--- A call that waits longer gives up, and is certain to have written nothing.
-SET lock_timeout = '5s'
--- Plans are kept per session: one that was made while the tables were empty must not walk them later. Without
--- compiling, which the costs of this setting would bring about.
-SET enable_seqscan = off
-SET jit = off
+${settings}
 AS $$
 DECLARE
   event_count int := cardinality(ev_write);
@@ -69,24 +75,14 @@ BEGIN
     PERFORM pg_advisory_xact_lock(${lockOf(schema)});
   END IF;
 
-  SELECT coalesce(head.position, 0),
-         greatest("${schema}".clock_v1(), head.recorded_at),
-         NOT EXISTS (
-           SELECT FROM unnest(tenants, categories, stream_ids, expected) w(tenant, category, stream_id, expected)
-           WHERE w.expected <> ${versionOf(schema, "w", "AND e.version >= w.expected ")})
-         AND (receipt_count = 0 OR NOT EXISTS (
-           SELECT FROM unnest(rc_key) k(key)
-           WHERE (SELECT r.version FROM "${schema}".receipts r WHERE r.command_key = k.key LIMIT 1) IS NOT NULL))
-    INTO base, written_at, all_ok
-    FROM (VALUES (1)) one
-    LEFT JOIN (SELECT e.position, e.recorded_at FROM "${schema}".events e ORDER BY e.position DESC LIMIT 1) head ON true;
+${look(schema, inline.condition)}
 
   IF all_ok THEN
 ${insertAll(schema)}
   ELSE
 ${decide(schema)}
 
-${insertOk(schema)}
+${insertOk(schema)}${inline.after}
   END IF;
 
   IF written > 0 THEN
@@ -94,7 +90,60 @@ ${insertOk(schema)}
   END IF;
 END $$`
 
-const argumentTypes = [
+/** What every append answers. */
+export const answerTypes = `OUT base bigint, OUT status text[], OUT current int[], OUT last bigint[],
+  OUT found_receipt int[], OUT found_version int[], OUT found_position bigint[], OUT found_hash text[],
+  OUT found_outcome text[]`
+
+/** How every append is run. */
+export const settings = `-- A call that waits longer gives up, and is certain to have written nothing.
+SET lock_timeout = '5s'
+-- Plans are kept per session: one that was made while the tables were empty must not walk them later. Without
+-- compiling, which the costs of this setting would bring about.
+SET enable_seqscan = off
+SET jit = off`
+
+/** The end of the log, the time, and whether all is as it was expected. */
+export const look = (schema: string, condition = ""): string =>
+  `  SELECT coalesce(head.position, 0),
+         greatest("${schema}".clock_v1(), head.recorded_at),
+         NOT EXISTS (
+           SELECT FROM unnest(tenants, categories, stream_ids, expected) w(tenant, category, stream_id, expected)
+           WHERE w.expected <> ${versionOf(schema, "w", "AND e.version >= w.expected ")})
+         AND (receipt_count = 0 OR NOT EXISTS (
+           SELECT FROM unnest(rc_key) k(key)
+           WHERE (SELECT r.version FROM "${schema}".receipts r WHERE r.command_key = k.key LIMIT 1) IS NOT NULL))${condition}
+    INTO base, written_at, all_ok
+    FROM (VALUES (1)) one
+    LEFT JOIN (SELECT e.position, e.recorded_at FROM "${schema}".events e ORDER BY e.position DESC LIMIT 1) head ON true;`
+
+/** Whoever appends here knows no view. One that is inline ends just before the first append that it is for. */
+const endUnknown = (schema: string): string => `
+
+    IF written > 0 AND EXISTS (
+      SELECT FROM "${schema}".inline_views v WHERE v.state <> 'ended' AND v.types && ev_type)
+    THEN
+      WITH writes AS MATERIALIZED (
+        SELECT w.write, w.category, w.status,
+               coalesce(sum(w.count) FILTER (WHERE w.status = 'ok')
+                 OVER (ORDER BY w.append RANGE UNBOUNDED PRECEDING EXCLUDE GROUP), 0) AS before
+        FROM unnest(categories, append_of, counts, status) WITH ORDINALITY w(category, append, count, status, write)),
+      ends AS MATERIALIZED (
+        SELECT v.name, v.version, v.state, min(w.before) AS before
+        FROM writes w
+        JOIN unnest(ev_write, ev_type) e(write, type) ON e.write = w.write
+        JOIN "${schema}".inline_views v ON v.state <> 'ended' AND e.type = ANY (v.types)
+        WHERE w.status = 'ok' AND w.category <> '${outboxCategory}'
+        GROUP BY v.name, v.version, v.state),
+      given_up AS (
+        DELETE FROM "${schema}".inline_views v USING ends x
+        WHERE v.name = x.name AND v.version = x.version AND x.state = 'filling')
+      UPDATE "${schema}".inline_views v SET state = 'ended', ended_at = base + x.before
+        FROM ends x WHERE v.name = x.name AND v.version = x.version AND x.state = 'inline';
+    END IF;`
+
+/** What every append is given. */
+export const argumentTypes = [
   ["tenants", "text[]"],
   ["categories", "text[]"],
   ["stream_ids", "text[]"],
@@ -157,7 +206,7 @@ END $$`,
 ]
 
 /** Everything was expected as it is: no sorting, and no answer but where the log ended. */
-const insertAll = (schema: string): string =>
+export const insertAll = (schema: string): string =>
   `    IF receipt_count > 0 THEN
       INSERT INTO "${schema}".receipts (command_key, version, position, recorded_at, hash, outcome)
         SELECT r.key, w.expected + r.through, CASE WHEN r.events > 0 THEN base + w.before + r.through END, written_at,
@@ -178,7 +227,7 @@ const insertAll = (schema: string): string =>
     END IF;`
 
 /** What becomes of each write. */
-const decide = (schema: string): string =>
+export const decide = (schema: string): string =>
   `    SELECT array_agg(${versionOf(schema, "w")} ORDER BY w.write)
       INTO current
       FROM unnest(tenants, categories, stream_ids) WITH ORDINALITY w(tenant, category, stream_id, write);
@@ -222,7 +271,7 @@ const decide = (schema: string): string =>
       FROM unnest(last, current) WITH ORDINALITY w(last, current, write);`
 
 /** What is in order is written, close up. */
-const insertOk = (schema: string): string =>
+export const insertOk = (schema: string): string =>
   `    INSERT INTO "${schema}".events
       (position, tenant, category, stream_id, version, type, schema_version, event_id, recorded_at, data, metadata)
       SELECT base + row_number() OVER (ORDER BY e.n), w.tenant, w.category, w.stream_id, w.current + e.step, e.type,

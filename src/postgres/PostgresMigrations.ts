@@ -9,6 +9,7 @@ import { StoreUnavailable } from "../EventStore.ts"
 import * as PostgresEpoch from "./PostgresEpoch.ts"
 import { toUnavailable } from "./PostgresFailures.ts"
 import * as PostgresFunctions from "./PostgresFunctions.ts"
+import * as PostgresInlineFunctions from "./PostgresInlineFunctions.ts"
 
 /**
  * The log. Names are compared by their bytes, whatever the locale of the server, and no index has to be rebuilt when
@@ -148,13 +149,28 @@ const tenants = (schema: string) =>
     for (const text of PostgresFunctions.ofTenants(schema)) yield* sql.unsafe(text).unprepared
   })
 
+/** Inline views. What older builds append ends them, so that these need not know. */
+const inline = (schema: string) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const texts = [
+      PostgresInlineFunctions.table(schema),
+      ...PostgresInlineFunctions.entering(schema),
+      PostgresInlineFunctions.writeDocuments(schema),
+      PostgresInlineFunctions.append(schema),
+      PostgresFunctions.appendBesideInline(schema)
+    ]
+    for (const text of texts) yield* sql.unsafe(text).unprepared
+  })
+
 const migrations = (schema: string) => ({
   "0001_log": log(schema),
   "0002_readers": readers(schema),
   "0003_transactions": transactions(schema),
-  "0004_tenants": tenants(schema)
+  "0004_tenants": tenants(schema),
+  "0005_inline": inline(schema)
 })
-const newest = 4
+const newest = 5
 const tableOf = (schema: string) => `${schema}.migrations`
 
 /** Where a schema stands. */

@@ -5,6 +5,7 @@
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
 import * as PostgresFunctions from "./PostgresFunctions.ts"
+import * as PostgresInlineFunctions from "./PostgresInlineFunctions.ts"
 import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
 /** A statement: prepared once per connection, by its text. */
@@ -39,6 +40,7 @@ export const make = (schema: string, { ofTenant = false }: { readonly ofTenant?:
     ...readingStreams(place),
     ...readingLog(place),
     ...keeping(s),
+    ...inline(s),
     ...PostgresReaderStatements.make(s)
   })
 }
@@ -61,13 +63,24 @@ const headOf = (s: string) => `SELECT h.position, h.recorded_at FROM ${s}.events
 const versionOf = (s: string) =>
   `coalesce((SELECT v.version FROM ${s}.events v WHERE ${key} ORDER BY v.version DESC LIMIT 1), 0)`
 
+const placeholders = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(", ")
+
 const writing = (s: string) => ({
   append: `SELECT * FROM ${s}.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
   $18, $19, $20, $21)`,
+  appendInline: `SELECT * FROM ${s}.append_v2(${placeholders(PostgresInlineFunctions.appendArguments.length)})`,
   // On a snapshot that is older than the lock it would be decided on what was true before others wrote.
   stage: `INSERT INTO ${s}.staged (step, ${PostgresFunctions.appendArguments.join(", ")})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
 WHERE current_setting('transaction_isolation') = 'read committed' RETURNING 1`
+})
+
+const inline = (s: string) => ({
+  inlineViews: `SELECT v.name, v.version, v.types FROM ${s}.inline_views v WHERE v.state = 'inline'
+ORDER BY v.name, v.version`,
+  isInline: `SELECT 1 FROM ${s}.inline_views v WHERE v.name = $1 AND v.version = $2 AND v.state <> 'filling'`,
+  enterInline: `SELECT * FROM ${s}.enter_inline_v1($1, $2, $3, $4)`,
+  leaveInline: `SELECT * FROM ${s}.leave_inline_v1($1, $2, $3)`
 })
 
 /**

@@ -10,7 +10,7 @@ import { type Statement, statement } from "./PostgresStatements.ts"
 import * as PostgresTenants from "./PostgresTenants.ts"
 
 /** The name of its table. No name of a view holds `_`, so no two views share one. */
-const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
+export const tableOf = ({ name, version }: ViewId): string => `view_${name.replaceAll("-", "_")}_${version}`
 
 /** The columns that its indexes need, by their names, which stand for field and type. */
 export const columnsOf = ({ indexes }: ViewDefinition): ReadonlyMap<string, ViewIndex> =>
@@ -105,6 +105,11 @@ export const columns = (schema: string, view: ViewId): Statement =>
 WHERE attrelid = to_regclass('${quoted(schema, view)}') AND attnum > 0 AND NOT attisdropped`
   )
 
+/** Whether its documents are written by appends, or were and are not given back yet. Its name is safe to be written. */
+const inline = (schema: string, { name, version }: ViewId): string =>
+  `inline AS MATERIALIZED (SELECT EXISTS (SELECT FROM "${schema}".inline_views v
+  WHERE v.name = '${name}' AND v.version = ${version} AND v.state <> 'filling') AS is_inline)`
+
 /** The statements on the documents of a version of a view. */
 export const make = (schema: string, view: ViewId) => {
   const table = quoted(schema, view)
@@ -119,14 +124,24 @@ CROSS JOIN LATERAL (SELECT d.key, d.revision, d.document::text FROM ${table} d
     ),
     write: statement(
       "writeDocuments",
-      `WITH c AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) c(tenant, key, document)),
-deleted AS (DELETE FROM ${table} d USING c WHERE c.document IS NULL AND d.tenant = c.tenant AND d.key = c.key)
-INSERT INTO ${table} AS d (tenant, key, revision, document)
-SELECT c.tenant, c.key, 1, c.document::json FROM c WHERE c.document IS NOT NULL
-ON CONFLICT (tenant, key) DO UPDATE SET revision = d.revision + 1, document = excluded.document`,
+      `WITH ${inline(schema, view)},
+c AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) c(tenant, key, document)
+  WHERE NOT (SELECT is_inline FROM inline)),
+deleted AS (DELETE FROM ${table} d USING c WHERE c.document IS NULL AND d.tenant = c.tenant AND d.key = c.key),
+written AS (INSERT INTO ${table} AS d (tenant, key, revision, document)
+  SELECT c.tenant, c.key, 1, c.document::json FROM c WHERE c.document IS NOT NULL
+  ON CONFLICT (tenant, key) DO UPDATE SET revision = d.revision + 1, document = excluded.document)
+SELECT is_inline FROM inline`,
       asked("write")
     ),
-    clear: statement("clearDocuments", `DELETE FROM ${table}`, asked("clear")),
+    clear: statement(
+      "clearDocuments",
+      `WITH ${inline(schema, view)},
+gone AS (DELETE FROM ${table} WHERE NOT (SELECT is_inline FROM inline))
+SELECT is_inline FROM inline`,
+      asked("clear")
+    ),
+    isInline: statement("isViewInline", `WITH ${inline(schema, view)} SELECT is_inline FROM inline`, asked("drop")),
     drop: statement("dropView", `DROP TABLE IF EXISTS ${table}`)
   }
 }

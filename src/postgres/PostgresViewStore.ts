@@ -4,7 +4,7 @@
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Effect } from "effect"
 import type { Refusal } from "../Admission.ts"
-import type { StoreUnavailable } from "../EventStore.ts"
+import { StoreUnavailable, type ViewId } from "../EventStore.ts"
 import * as Documents from "../internal/documents.ts"
 import { untyped } from "../internal/types.ts"
 import { type StoredDocument, ViewStore } from "../ViewStore.ts"
@@ -12,28 +12,27 @@ import type { PostgresClient, Row } from "./PostgresClient.ts"
 import * as Rows from "./PostgresRows.ts"
 import type { PostgresStatements } from "./PostgresStatements.ts"
 import * as PostgresViewQueries from "./PostgresViewQueries.ts"
-import * as PostgresViewRooms from "./PostgresViewRooms.ts"
+import type { PostgresViewRooms } from "./PostgresViewRooms.ts"
 import * as ViewStatements from "./PostgresViewStatements.ts"
 
-/** The view store over a schema that is up to date. Unless it may `migrate`, views must have their tables already. */
+/** The view store over a schema that is up to date. */
 export const make = (
   client: PostgresClient["Service"],
   statements: PostgresStatements,
-  { migrate, storeId }: { readonly migrate: boolean; readonly storeId: string }
-): ViewStore["Service"] => {
-  const rooms = PostgresViewRooms.make(client, statements, migrate)
-  return ViewStore.of({
+  rooms: PostgresViewRooms,
+  storeId: string
+): ViewStore["Service"] =>
+  ViewStore.of({
     storeId,
     prepare: rooms.prepare,
     ...reading(client, rooms),
     ...writing(client, statements, rooms),
     ...living(client, statements)
   })
-}
 
 const reading = (
   { look, schema }: PostgresClient["Service"],
-  { enter }: PostgresViewRooms.PostgresViewRooms
+  { enter }: PostgresViewRooms
 ): Pick<ViewStore["Service"], "read" | "list" | "count"> => ({
   read: (view, keys) =>
     enter(view, "read", () => {
@@ -67,7 +66,7 @@ const reading = (
 const writing = (
   { change, schema, transaction }: PostgresClient["Service"],
   statements: PostgresStatements,
-  { enter, forget }: PostgresViewRooms.PostgresViewRooms
+  { enter, forget }: PostgresViewRooms
 ): Pick<ViewStore["Service"], "write" | "clear" | "drop"> => ({
   write: (view, changes) =>
     Effect.suspend((): Effect.Effect<void, StoreUnavailable | Refusal> => {
@@ -79,20 +78,36 @@ const writing = (
         changes.map(({ document }) => document ?? null)
       ]
       const { write } = ViewStatements.make(schema, view)
-      return enter(view, "write", () => Effect.asVoid(change(write, columns.map(Rows.texts))))
+      return enter(view, "write", () => unlessInline(view, "write", change(write, columns.map(Rows.texts))))
     }),
-  clear: (view) => enter(view, "clear", () => Effect.asVoid(change(ViewStatements.make(schema, view).clear, []))),
+  clear: (view) =>
+    enter(view, "clear", () => unlessInline(view, "clear", change(ViewStatements.make(schema, view).clear, []))),
   drop: (view) =>
     Effect.suspend(() => {
       Documents.assertView(view)
       forget(view)
       const unread = change(statements.forgetLive, [Rows.name(view.name), Rows.number(view.version)])
+      const own = ViewStatements.make(schema, view)
       return transaction(
         "drop",
-        Effect.andThen(unread, Effect.asVoid(change(ViewStatements.make(schema, view).drop, [])))
+        unlessInline(view, "drop", change(own.isInline, [])).pipe(
+          Effect.andThen(unread),
+          Effect.andThen(Effect.asVoid(change(own.drop, [])))
+        )
       )
     })
 })
+
+/** A statement that does nothing where a view is inline says whether it is. */
+const unlessInline = (
+  view: ViewId,
+  operation: string,
+  statement: Effect.Effect<ReadonlyArray<Row>, StoreUnavailable>
+): Effect.Effect<void, StoreUnavailable> =>
+  Effect.flatMap(statement, ([row]) =>
+    row?.[0] === true
+      ? Effect.fail(new StoreUnavailable({ operation, detail: Documents.isInline(view), lasting: true }))
+      : Effect.void)
 
 const living = (
   { change, look }: PostgresClient["Service"],

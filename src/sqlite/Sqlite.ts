@@ -6,6 +6,7 @@ import type { SqlClient } from "effect/sql"
 import { CheckpointStore } from "../CheckpointStore.ts"
 import { DeadLetters } from "../DeadLetters.ts"
 import { EventStore, StoreUnavailable } from "../EventStore.ts"
+import { InlineViews } from "../InlineViews.ts"
 import { Lease } from "../Lease.ts"
 import { SnapshotStore } from "../SnapshotStore.ts"
 import { ViewStore } from "../ViewStore.ts"
@@ -15,6 +16,8 @@ import * as SqliteClock from "./SqliteClock.ts"
 import * as SqliteDeadLetters from "./SqliteDeadLetters.ts"
 import { detailOf, isLasting } from "./SqliteErrors.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
+import * as SqliteInlineStatements from "./SqliteInlineStatements.ts"
+import * as SqliteInlineViews from "./SqliteInlineViews.ts"
 import * as SqliteLease from "./SqliteLease.ts"
 import * as SqliteMigrations from "./SqliteMigrations.ts"
 import * as SqliteReaderStatements from "./SqliteReaderStatements.ts"
@@ -58,7 +61,7 @@ export type Options = SqliteClient.Options
 export const layer = (
   options: Options
 ): Layer.Layer<
-  EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease | SqlClient.SqlClient,
+  EventStore | SnapshotStore | CheckpointStore | ViewStore | InlineViews | DeadLetters | Lease | SqlClient.SqlClient,
   StoreUnavailable
 > => stores.pipe(Layer.provideMerge(open(options)))
 
@@ -84,13 +87,16 @@ const stores = Layer.effectContext(Effect.gen(function*() {
   const statements = SqliteStatements.make(client.database)
   const readers = SqliteReaderStatements.make(client.database)
   const views = SqliteViewStatements.make(client.database)
+  const inline = SqliteInlineStatements.make(client.database)
   const clock = SqliteClock.make()
   const turns = SqliteTurns.make(client, clock)
   const storeId = statements.storeId()
-  return Context.make(EventStore, SqliteEventStore.make(client, statements, clock)).pipe(
+  const parts = { client, clock, log: statements, readers, views, inline, storeId }
+  return Context.make(EventStore, SqliteEventStore.make(parts)).pipe(
     Context.add(SnapshotStore, SqliteSnapshotStore.make(client, statements, clock)),
     Context.add(CheckpointStore, SqliteCheckpointStore.make(client, readers, turns, storeId)),
-    Context.add(ViewStore, SqliteViewStore.make(readers, views, turns, storeId)),
+    Context.add(ViewStore, SqliteViewStore.make(readers, views, inline, turns, storeId)),
+    Context.add(InlineViews, SqliteInlineViews.make(parts)),
     Context.add(DeadLetters, SqliteDeadLetters.make(readers, turns, storeId)),
     Context.add(Lease, SqliteLease.make(readers, turns))
   )

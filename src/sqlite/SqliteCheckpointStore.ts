@@ -61,7 +61,8 @@ const toCheckpoint = (row: CheckpointRow | undefined): Checkpoint | undefined =>
     ? undefined
     : { ...row, position: BigInt(row.position), paused: row.paused ?? undefined }
 
-const find = (statements: SqliteReaderStatements, id: CheckpointId): Checkpoint | undefined =>
+/** A checkpoint, if it is there. */
+export const find = (statements: SqliteReaderStatements, id: CheckpointId): Checkpoint | undefined =>
   toCheckpoint(statements.checkpoint(id))
 
 /** Takes the checkpoint to where it goes, if it is as it must be. */
@@ -79,7 +80,8 @@ const take = (
   return Result.succeed(change(statements, id, nowMillis, { position: to, epoch, paused: undefined }))
 }
 
-const change = (
+/** Sets a checkpoint, whoever asks. */
+export const change = (
   statements: SqliteReaderStatements,
   { name, partition, version }: CheckpointId,
   nowMillis: number,

@@ -20,18 +20,21 @@ import {
   type Written
 } from "../EventStore.ts"
 import { isMet, looked, refusals, storedAfter } from "../internal/appends.ts"
+import * as Inline from "../internal/inline.ts"
 import * as Pages from "../internal/pages.ts"
-import type { SqliteClient } from "./SqliteClient.ts"
 import * as SqliteClock from "./SqliteClock.ts"
 import { detailOf, type TurnFailed } from "./SqliteErrors.ts"
+import type { InlineRow, SqliteInlineStatements } from "./SqliteInlineStatements.ts"
+import * as SqliteInlineViews from "./SqliteInlineViews.ts"
 import type { SqliteStatements } from "./SqliteStatements.ts"
+import type { SqliteViewStatements } from "./SqliteViewStatements.ts"
+import { writeDocuments } from "./SqliteViewStore.ts"
+
+/** What it is made of. */
+type Parts = Pick<SqliteInlineViews.Parts, "client" | "clock" | "log" | "inline" | "views" | "storeId">
 
 /** The event store over an open file whose tables are up to date. */
-export const make = (
-  client: SqliteClient["Service"],
-  statements: SqliteStatements,
-  clock: SqliteClock.SqliteClock
-): EventStore["Service"] => {
+export const make = ({ client, clock, inline, log: statements, storeId, views }: Parts): EventStore["Service"] => {
   const growth = makeGrowth(statements)
 
   // Whoever has the engine for a transaction may look at the log from there, as on every other store.
@@ -44,7 +47,7 @@ export const make = (
     const turn = group.every(isCheck) ? client.read : client.write
     let grown = false
     return yield* turn("append", () => {
-      const done = appendGroup(statements, group, refused, SqliteClock.tick(clock, nowMillis))
+      const done = appendGroup({ statements, inline, views }, group, refused, SqliteClock.tick(clock, nowMillis))
       grown = done.grown
       return done.statuses
     }).pipe(
@@ -61,7 +64,6 @@ export const make = (
     return Effect.flatMap(read("readAll", () => logPage(statements, range)), (page) => Pages.assertDense(range, page))
   }
 
-  const storeId = statements.storeId()
   return EventStore.of({
     storeId,
     // A file that is put back brings its readers' checkpoints with it: they are in it.
@@ -103,31 +105,73 @@ const unavailable = (operation: string) => ({ error }: TurnFailed): StoreUnavail
 const isCheck = (append: Append): boolean =>
   append.every(({ events, receipts }) => events.length === 0 && receipts.length === 0)
 
-/** The end of the log while a group is written. */
+/** What an append is written by: the log, and the documents of inline views. */
+interface Tables {
+  readonly statements: SqliteStatements
+  readonly inline: SqliteInlineStatements
+  readonly views: SqliteViewStatements
+}
+
+/** The end of the log while a group is written, and the views that are inline there. */
 interface Cursor {
   position: number
   readonly recordedAtMillis: number
+  readonly known: Map<string, KnownRow>
+}
+
+interface KnownRow extends Inline.Known {
+  readonly row: InlineRow
 }
 
 const appendGroup = (
-  statements: SqliteStatements,
+  tables: Tables,
   group: ReadonlyArray<Append>,
   refused: ReadonlyArray<Status | undefined>,
   nowMillis: number
 ) => {
-  const head = statements.head()
-  const cursor: Cursor = { position: head.position, recordedAtMillis: Math.max(nowMillis, head.recordedAtMillis) }
-  const statuses = group.map((append, index) => refused[index] ?? appendOne(statements, append, cursor))
+  const head = tables.statements.head()
+  const recordedAtMillis = Math.max(nowMillis, head.recordedAtMillis)
+  const cursor: Cursor = { position: head.position, recordedAtMillis, known: knownViews(tables, recordedAtMillis) }
+  const statuses = group.map((append, index) => refused[index] ?? appendOne(tables, append, cursor))
   return { statuses, grown: cursor.position > head.position }
 }
 
-const appendOne = (statements: SqliteStatements, append: Append, cursor: Cursor): Status => {
+/** The views that writers have to know. */
+const knownViews = ({ inline }: Tables, nowMillis: number): Cursor["known"] =>
+  new Map(
+    inline.views().flatMap((row) => {
+      const { name, state, types, untilMillis, version } = row
+      if (state === "ended" || (state === "filling" && nowMillis >= untilMillis)) return []
+      return [[Inline.nameOf(row), { name, version, state, types: new Set<string>(JSON.parse(types)), row }]]
+    })
+  )
+
+const appendOne = (tables: Tables, append: Append, cursor: Cursor): Status => {
+  const { statements, views } = tables
   const receipts = append.flatMap((write) => repeatedReceipts(statements, write))
   if (receipts.length > 0) return recognize(statements, append) ?? { _tag: "Duplicate", receipts }
   const before = append.map(({ stream }) => statements.version(stream))
   const unmet = append.findIndex(({ expected }, index) => !isMet(expected, before[index]!))
   if (unmet >= 0) return recognize(statements, append) ?? { _tag: "Conflict", write: unmet, actual: before[unmet]! }
+  const other = Inline.changed(append, cursor.known) ??
+    Inline.conflict(append, (view, tenant, key) => views.textOf(view, tenant, key))
+  if (other !== undefined) return other
+  takeIn(tables, append, cursor)
   return { _tag: "Committed", writes: append.map((write, index) => store(statements, write, before[index]!, cursor)) }
+}
+
+/** Writes the documents. Views that the writer does not know end before it. */
+const takeIn = ({ inline, views }: Tables, append: Append, { known, position }: Cursor): void => {
+  for (const name of Inline.ended(append, known)) {
+    SqliteInlineViews.end(inline, known.get(name)!.row, position)
+    known.delete(name)
+  }
+  for (const { stream: { tenant }, views: taken = [] } of append) {
+    for (const { documents = [], view } of taken) {
+      const changes = documents.filter(({ document, expected }) => document !== expected)
+      if (changes.length > 0) writeDocuments(views, view, changes.map((change) => ({ ...change, tenant })))
+    }
+  }
 }
 
 const repeatedReceipts = (statements: SqliteStatements, { receipts, stream }: Write): ReadonlyArray<Receipt> =>

@@ -113,7 +113,21 @@ const readers = Effect.gen(function*() {
   ) STRICT, WITHOUT ROWID`
 })
 
-const migrations = { "0001_log": log, "0002_readers": readers }
+/** Which views are inline, or about to be, or were until somebody appended who did not know them. */
+const inline = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE varve_inline_views (
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    types TEXT NOT NULL,
+    state TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+  ) STRICT, WITHOUT ROWID`
+})
+
+const migrations = { "0001_log": log, "0002_readers": readers, "0003_inline": inline }
 const newest = Object.keys(migrations).length
 const table = "varve_migrations"
 
@@ -126,7 +140,8 @@ const tables = [
   "dead_letters",
   "parked",
   "leases",
-  "live_views"
+  "live_views",
+  "inline_views"
 ]
   .map((name) => `varve_${name}`)
 

@@ -102,6 +102,14 @@ const byKey = ({ rows, run }: Statements) => ({
     return select(JSON.stringify(names.map(({ key, tenant }) => [tenant, key])))
       .map(([tenant, key, revision, document]) => ({ tenant, key, revision, document }))
   },
+  /** The text of one document. */
+  textOf: (view: ViewId, tenant: string, key: string): string | undefined => {
+    const [row] = rows(`SELECT tenant, key, revision, document FROM ${tableOf(view)} WHERE tenant = ? AND key = ?`)(
+      tenant,
+      key
+    )
+    return row?.[3]
+  },
   /** How to write one document after the other; most of them are there already, so that is looked at first. */
   upsertDocument: (view: ViewId) => {
     const update = run(`UPDATE ${tableOf(view)} SET revision = revision + 1, document = ?

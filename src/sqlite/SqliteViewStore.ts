@@ -6,6 +6,7 @@ import type { Refusal } from "../Admission.ts"
 import { StoreUnavailable } from "../EventStore.ts"
 import * as Views from "../internal/documents.ts"
 import { type DocumentChange, type ViewId, ViewStore } from "../ViewStore.ts"
+import type { SqliteInlineStatements } from "./SqliteInlineStatements.ts"
 import type { SqliteReaderStatements } from "./SqliteReaderStatements.ts"
 import type { SqliteTurns, Turn } from "./SqliteTurns.ts"
 import type { SqliteViewStatements } from "./SqliteViewStatements.ts"
@@ -14,19 +15,25 @@ import type { SqliteViewStatements } from "./SqliteViewStatements.ts"
 export const make = (
   readers: SqliteReaderStatements,
   views: SqliteViewStatements,
+  inline: SqliteInlineStatements,
   turns: SqliteTurns,
   storeId: string
-): ViewStore["Service"] => ViewStore.of({ storeId, ...documents(turns, views), ...rooms(turns, readers, views) })
+): ViewStore["Service"] =>
+  ViewStore.of({ storeId, ...documents(turns, views, inline), ...rooms(turns, readers, views, inline) })
 
 /** What is written and asked in a view that has room. */
-const documents = (turns: SqliteTurns, views: SqliteViewStatements) => {
+const documents = (turns: SqliteTurns, views: SqliteViewStatements, inline: SqliteInlineStatements) => {
   const inRoom =
-    (turn: Turn) => <A>(view: ViewId, operation: string, work: () => A): Effect.Effect<A, StoreUnavailable> =>
+    (turn: Turn, isOpen: (view: ViewId) => boolean) =>
+    <A>(view: ViewId, operation: string, work: () => A): Effect.Effect<A, StoreUnavailable> =>
       Effect.suspend(() => {
         Views.assertView(view)
-        return Effect.flatMap(turn(operation, () => ifRoom(views, view, operation, work)), Effect.fromResult)
+        const done = turn(operation, () =>
+          isOpen(view) ? ifRoom(views, view, operation, work) : inlineNow(view, operation))
+        return Effect.flatMap(done, Effect.fromResult)
       })
-  const [read, write] = [inRoom(turns.read), inRoom(turns.write)]
+  const read = inRoom(turns.read, () => true)
+  const write = inRoom(turns.write, (view) => !isInline(inline, view))
 
   return {
     read: (view, keys) => read(view, "read", () => views.documents(view, keys)),
@@ -34,7 +41,7 @@ const documents = (turns: SqliteTurns, views: SqliteViewStatements) => {
       Effect.suspend((): Effect.Effect<void, StoreUnavailable | Refusal> => {
         const refusal = Views.refuseChanges(changes)
         if (refusal !== undefined) return Effect.fail(refusal)
-        return write(view, "write", () => writeAll(views, view, changes))
+        return write(view, "write", () => writeDocuments(views, view, changes))
       }),
     list: (view, query) =>
       Effect.suspend(() => {
@@ -51,7 +58,12 @@ const documents = (turns: SqliteTurns, views: SqliteViewStatements) => {
 }
 
 /** Which versions have room, and which is read. */
-const rooms = ({ read, write }: SqliteTurns, readers: SqliteReaderStatements, views: SqliteViewStatements) =>
+const rooms = (
+  { read, write }: SqliteTurns,
+  readers: SqliteReaderStatements,
+  views: SqliteViewStatements,
+  inline: SqliteInlineStatements
+) =>
   ({
     prepare: (view) =>
       Effect.suspend(() => {
@@ -65,10 +77,13 @@ const rooms = ({ read, write }: SqliteTurns, readers: SqliteReaderStatements, vi
     drop: (view) =>
       Effect.suspend(() => {
         Views.assertView(view)
-        return write("drop", () => {
+        const dropped = write("drop", () => {
+          if (isInline(inline, view)) return inlineNow(view, "drop")
           views.dropRoom(view)
           readers.deleteLive(view.name, view.version)
+          return Result.void
         })
+        return Effect.flatMap(dropped, Effect.fromResult)
       }),
     live: (name) =>
       Effect.suspend(() => {
@@ -86,6 +101,15 @@ const rooms = ({ read, write }: SqliteTurns, readers: SqliteReaderStatements, vi
       })
   }) satisfies Partial<ViewStore["Service"]>
 
+/** Whether the documents of a view are written by appends, or have been and are not given back yet. */
+const isInline = (inline: SqliteInlineStatements, view: ViewId): boolean => {
+  const row = inline.view(view)
+  return row !== undefined && row.state !== "filling"
+}
+
+const inlineNow = (view: ViewId, operation: string): Result.Result<never, StoreUnavailable> =>
+  Result.fail(new StoreUnavailable({ operation, detail: Views.isInline(view), lasting: true }))
+
 /** A statement that fails may do so because its table is not there; else nobody has to look whether it is. */
 const ifRoom = <A>(
   views: SqliteViewStatements,
@@ -101,7 +125,12 @@ const ifRoom = <A>(
   }
 }
 
-const writeAll = (views: SqliteViewStatements, view: ViewId, changes: ReadonlyArray<DocumentChange>): void => {
+/** Writes documents inside a turn that has found all in order. */
+export const writeDocuments = (
+  views: SqliteViewStatements,
+  view: ViewId,
+  changes: ReadonlyArray<DocumentChange>
+): void => {
   if (changes.length === 0) return views.ifRoom(view, undefined)
   const [upsert, remove] = [views.upsertDocument(view), views.deleteDocument(view)]
   for (const { document, key, tenant } of changes) {

@@ -23,6 +23,9 @@ import {
   type Version
 } from "../Event.ts"
 import type { EventStore } from "../EventStore.ts"
+import type { InlineHost } from "../InlineHost.ts"
+import * as InlineRuntime from "../InlineRuntime.ts"
+import type { InlineViews } from "../InlineViews.ts"
 import * as EventId from "../internal/eventId.ts"
 import { eventCodec } from "../internal/evolution.ts"
 import { untyped } from "../internal/types.ts"
@@ -59,6 +62,7 @@ export interface Options extends AggregateRuntime.Options, ProjectionRunner.Opti
 export type Provided =
   | AggregateHost
   | ProjectionHost
+  | InlineHost
   | Projections
   | EventStore
   | SnapshotStore
@@ -209,10 +213,15 @@ const frozenTarget = ({ kind, name }: Definition, target: Target): Target =>
  */
 export const layerOver = (
   options: Options = {}
-): Layer.Layer<Provided, never, EventStore | SnapshotStore | CheckpointStore | ViewStore | DeadLetters | Lease> =>
+): Layer.Layer<
+  Provided,
+  never,
+  EventStore | SnapshotStore | CheckpointStore | ViewStore | InlineViews | DeadLetters | Lease
+> =>
   hostOfTests.pipe(
     Layer.provide(AggregateRuntime.layerWith(options)),
     Layer.provideMerge(readersOfTests(options)),
+    Layer.provideMerge(InlineRuntime.layer),
     Layer.provideMerge(Layer.mergeAll(
       options.shared === true ? FaultyStore.layerShared : FaultyStore.layer,
       FaultySnapshotStore.layer,

@@ -14,6 +14,7 @@ import * as MemoryLog from "../../src/memory/MemoryLog.ts"
 import * as CheckpointStoreSuite from "../../src/testing/CheckpointStoreSuite.ts"
 import * as DeadLettersSuite from "../../src/testing/DeadLettersSuite.ts"
 import * as EventStoreSuite from "../../src/testing/EventStoreSuite.ts"
+import * as InlineViewsSuite from "../../src/testing/InlineViewsSuite.ts"
 import * as LeaseSuite from "../../src/testing/LeaseSuite.ts"
 import * as SnapshotStoreSuite from "../../src/testing/SnapshotStoreSuite.ts"
 import * as ReadSide from "../../src/testing/suites/ReadSide.ts"
@@ -26,6 +27,7 @@ SnapshotStoreSuite.suite("memory", Memory.layer)
 CheckpointStoreSuite.suite("memory", Memory.layer)
 ViewStoreSuite.suite("memory", Memory.layer)
 DeadLettersSuite.suite("memory", Memory.layer)
+InlineViewsSuite.suite("memory", Memory.layer)
 LeaseSuite.suite("memory", Memory.layer)
 
 const build = Effect.map(Layer.build(Memory.layer), Context.get(EventStore))

@@ -9,6 +9,7 @@ import { decide } from "../../src/Aggregate.ts"
 import { AggregateHost, type CommandFailed, isCommandFailed, Reason } from "../../src/AggregateHost.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import * as Command from "../../src/Command.ts"
+import { EventStore, ViewRefused } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
 import { ProjectionBehind, ProjectionHost } from "../../src/ProjectionHost.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
@@ -194,6 +195,19 @@ const rows: { readonly [Tag in Reason["_tag"]]: Row } = {
     world: Effect.gen(function*() {
       yield* foreign("a", deposited(1))
       return ready((yield* startAccounts()).stateAt("a", { version: 2 }))
+    })
+  },
+  ViewRefused: {
+    when: "an inline view does not take in what was decided",
+    retryable: false,
+    world: Effect.gen(function*() {
+      const reason = new ViewRefused({ view: "v", version: 1, why: "Failed", problem: "its handler threw" })
+      const refusing = EventStore.of({
+        ...yield* EventStore,
+        append: (group) => Effect.succeed(group.map(() => ({ _tag: "Refused", reason })))
+      })
+      const accounts = yield* Effect.provideService(startAccounts(), EventStore, refusing)
+      return ready(accounts.of("a").deposit({ cents: 1 }))
     })
   },
   AskRing: {

@@ -13,6 +13,7 @@ import type * as Sqlite from "../../src/sqlite/Sqlite.ts"
 import * as CheckpointStoreSuite from "../../src/testing/CheckpointStoreSuite.ts"
 import * as DeadLettersSuite from "../../src/testing/DeadLettersSuite.ts"
 import * as EventStoreSuite from "../../src/testing/EventStoreSuite.ts"
+import * as InlineViewsSuite from "../../src/testing/InlineViewsSuite.ts"
 import * as LeaseSuite from "../../src/testing/LeaseSuite.ts"
 import * as SnapshotStoreSuite from "../../src/testing/SnapshotStoreSuite.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
@@ -26,6 +27,7 @@ CheckpointStoreSuite.suite("SQLite", layerFresh)
 ViewStoreSuite.suite("SQLite", layerFresh)
 DeadLettersSuite.suite("SQLite", layerFresh)
 LeaseSuite.suite("SQLite", layerFresh)
+InlineViewsSuite.suite("SQLite", layerFresh)
 
 /** Why a file cannot be opened, after as much virtual time as it takes; told in plain words. */
 const refusal = Effect.fnUntraced(function*(options: Sqlite.Options) {

@@ -37,7 +37,7 @@ describe("the tables of the stores", () => {
       yield* change("INSERT INTO varve_migrations (migration_id, name) VALUES (99, 'later')")
       const error = yield* Effect.flip(change("SELECT 1"))
       strictEqual(error._tag, "StoreUnavailable")
-      assert.match(error.message, /schema 99, this build knows 2; deploy the newer build/)
+      assert.match(error.message, /schema 99, this build knows 3; deploy the newer build/)
     }))
 
   it.effect("that are missing are made in a file of an older build, which keeps its log and its id", () =>
@@ -47,7 +47,7 @@ describe("the tables of the stores", () => {
         const { events, sql } = yield* open({ filename })
         yield* Effect.provideService(Sample.filled(3), EventStore, events)
         // As the first build has left it.
-        for (const name of ["checkpoints", "dead_letters", "parked", "leases", "live_views"]) {
+        for (const name of ["checkpoints", "dead_letters", "parked", "leases", "live_views", "inline_views"]) {
           yield* sql.unsafe(`DROP TABLE varve_${name}`)
         }
         yield* sql`DELETE FROM varve_migrations WHERE migration_id > 1`
@@ -74,7 +74,7 @@ describe("the tables of the stores", () => {
 
   it.effect("of readers are not made beside those of another program either", () =>
     Effect.gen(function*() {
-      for (const name of ["varve_checkpoints", "varve_leases"]) {
+      for (const name of ["varve_checkpoints", "varve_leases", "varve_inline_views"]) {
         const filename = yield* freshFile
         const foreign = yield* stranger(filename)
         foreign.exec(`CREATE TABLE ${name} (id INTEGER)`)

@@ -20,6 +20,8 @@ const refused: Readonly<Record<string, string>> = {
   ForgottenReply: "Type 'void' is not assignable to type '{ readonly totalCents: number; }'.",
   HandlerOfNothing:
     "Type 'void' is not assignable to type 'Handled<{ readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }, Command<\"touch\", Struct<{}>, Void, never>>'.",
+  InlinePosition: "Property 'position' does not exist on type 'InlineMeta'.",
+  InlineWithoutHost: "Type 'InlineHost' is not assignable to type 'never'.",
   MessageOfNoJson: "Index signature for type 'string' is missing in type 'Date'.",
   MissingEvolveCase:
     "Property 'OrderShipped' is missing in type '{ OrderPlaced: () => { readonly status: \"placed\"; }; }' but required in type 'Evolve<{ readonly status: \"new\" | \"placed\" | \"shipped\"; }, { readonly _tag: \"OrderPlaced\"; readonly totalCents: number; } | { readonly _tag: \"OrderShipped\"; readonly carrier: string; }>'.",

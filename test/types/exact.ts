@@ -10,6 +10,8 @@ import type { CheckpointStore } from "varve/CheckpointStore"
 import type { DeadLetters } from "varve/DeadLetters"
 import * as Event from "varve/Event"
 import type { EventStore, StoreUnavailable } from "varve/EventStore"
+import type { InlineHost } from "varve/InlineHost"
+import type { InlineViews } from "varve/InlineViews"
 import type { Lease } from "varve/Lease"
 import type * as Memory from "varve/memory/Memory"
 import * as Projection from "varve/Projection"
@@ -125,11 +127,11 @@ is<Equal<typeof Asking, Layer.Layer<Orders, never, AggregateHost | Carriers>>>()
 
 is<Equal<typeof AggregateRuntime.layer, Layer.Layer<AggregateHost, never, EventStore | SnapshotStore>>>()
 type ReadSide = CheckpointStore | ViewStore | DeadLetters | Lease
-is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore | ReadSide, never, never>>>()
+is<Equal<typeof Memory.layer, Layer.Layer<EventStore | SnapshotStore | ReadSide | InlineViews, never, never>>>()
 is<
   Equal<
     ReturnType<typeof Sqlite.layer>,
-    Layer.Layer<EventStore | SnapshotStore | ReadSide | SqlClient.SqlClient, StoreUnavailable, never>
+    Layer.Layer<EventStore | SnapshotStore | ReadSide | InlineViews | SqlClient.SqlClient, StoreUnavailable, never>
   >
 >()
 
@@ -144,6 +146,28 @@ is<
       Orders | OrderSummaries | ProjectionHost | Projections,
       never,
       Carriers | EventStore | SnapshotStore | ReadSide
+    >
+  >
+>()
+
+const inlineSummaries = OrderSummaries.toInlineLayer((on) => [
+  on(OrderEvent, {
+    OrderPlaced: (_, { totalCents }, meta) => {
+      is<Equal<typeof meta, Projection.InlineMeta>>()
+      return { status: "placed", cents: totalCents, note: "" }
+    }
+  }, { key: (_, { id, tenant }) => `${tenant}/${id}` })
+])
+is<Equal<typeof inlineSummaries, Layer.Layer<OrderSummaries, never, InlineHost | ProjectionHost | ViewStore>>>()
+
+const workerWithInline = Worker.layer({ aggregates: [Asking], inline: [inlineSummaries] })
+is<
+  Equal<
+    typeof workerWithInline,
+    Layer.Layer<
+      Orders | OrderSummaries | ProjectionHost | Projections | EventStore,
+      never,
+      Carriers | EventStore | SnapshotStore | ReadSide | InlineViews
     >
   >
 >()
@@ -230,6 +254,7 @@ is<
     TestRuntime.Provided,
     | AggregateHost
     | ProjectionHost
+    | InlineHost
     | Projections
     | EventStore
     | SnapshotStore
@@ -243,7 +268,7 @@ is<
 is<
   Equal<
     ReturnType<typeof TestRuntime.layerOver>,
-    Layer.Layer<TestRuntime.Provided, never, EventStore | SnapshotStore | ReadSide>
+    Layer.Layer<TestRuntime.Provided, never, EventStore | SnapshotStore | ReadSide | InlineViews>
   >
 >()
 is<Equal<typeof FaultyStore.layer, Layer.Layer<EventStore | FaultyStore.FaultyStore, never, EventStore>>>()
