@@ -90,28 +90,30 @@ const postgres = Effect.gen(function*() {
 })
 
 /** Tells all of them the same, and counts how it ended; what they answer must be what the first one answers. */
-const play = Effect.fnUntraced(function*([first, ...others]: readonly [Other, ...ReadonlyArray<Other>], deedCount: number) {
-  const by = yield* dice
-  const tally = new Map<string, number>()
-  let nowMillis = 1e12
-  const askAll = Effect.fnUntraced(function*({ ask, what }: Deed, number: number) {
-    const expected = outcomeOf(yield* Effect.exit(ask(first.readers)))
-    for (const { readers } of others) {
-      deepStrictEqual(outcomeOf(yield* Effect.exit(ask(readers))), expected, `deed ${number}: ${what}`)
+const play = Effect.fnUntraced(
+  function*([first, ...others]: readonly [Other, ...ReadonlyArray<Other>], deedCount: number) {
+    const by = yield* dice
+    const tally = new Map<string, number>()
+    let nowMillis = 1e12
+    const askAll = Effect.fnUntraced(function*({ ask, what }: Deed, number: number) {
+      const expected = outcomeOf(yield* Effect.exit(ask(first.readers)))
+      for (const { readers } of others) {
+        deepStrictEqual(outcomeOf(yield* Effect.exit(ask(readers))), expected, `deed ${number}: ${what}`)
+      }
+      return expected
+    })
+    for (let number = 1; number <= deedCount; number++) {
+      nowMillis += by.below(900) / 3
+      yield* TestClock.setTime(nowMillis)
+      yield* Effect.forEach([first, ...others], ({ setClock }) => setClock(nowMillis), { discard: true })
+      const deed = next(by)
+      const kind = kindOf(deed.what, yield* askAll(deed, number))
+      tally.set(kind, (tally.get(kind) ?? 0) + 1)
+      if (number % lookEvery === 0) { for (const look of everything) yield* askAll(look, number) }
     }
-    return expected
-  })
-  for (let number = 1; number <= deedCount; number++) {
-    nowMillis += by.below(900) / 3
-    yield* TestClock.setTime(nowMillis)
-    yield* Effect.forEach([first, ...others], ({ setClock }) => setClock(nowMillis), { discard: true })
-    const deed = next(by)
-    const kind = kindOf(deed.what, yield* askAll(deed, number))
-    tally.set(kind, (tally.get(kind) ?? 0) + 1)
-    if (number % lookEvery === 0) { for (const look of everything) yield* askAll(look, number) }
+    return tally
   }
-  return tally
-})
+)
 
 // A seed of its own: what chance makes rare would now and then be missing.
 it.effect("ten thousand deeds reach every way to end", () =>
