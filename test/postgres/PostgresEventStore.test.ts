@@ -38,7 +38,7 @@ const refusal = (options: Partial<Postgres.Options>) =>
 
 /** Neither SQL nor a secret, and in one line. */
 const isFitForPeople = (message: string) =>
-  assert.notMatch(message, /SELECT|INSERT|append_v1|secret|\n|\bat .*:\d+|password=/)
+  assert.notMatch(message, /SELECT|INSERT|append_v\d|secret|\n|\bat .*:\d+|password=/)
 
 onPostgres(() => {
   describe("a schema", () => {
@@ -48,12 +48,10 @@ onPostgres(() => {
         const stores = yield* Effect.all(Array.from({ length: 10 }, () => open({ schema })), { concurrency: 10 })
         strictEqual(new Set(stores.map(({ events }) => events.storeId)).size, 1)
         const sql = yield* stranger
-        deepStrictEqual(yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`, [
-          { migration_id: 1 },
-          { migration_id: 2 },
-          { migration_id: 3 },
-          { migration_id: 4 }
-        ])
+        deepStrictEqual(
+          yield* sql`SELECT migration_id FROM ${sql(`${schema}.migrations`)} ORDER BY 1`,
+          [1, 2, 3, 4, 5].map((migration_id) => ({ migration_id }))
+        )
       }))
 
     it.live("is left alone by a worker that is told so, and by a check", () =>
@@ -63,7 +61,7 @@ onPostgres(() => {
         assert.include(message, "migrate first")
         deepStrictEqual(yield* Postgres.migrate({ url, schema }, { check: true }), {
           current: 0,
-          newest: 4,
+          newest: 5,
           oldestBuild: 0
         })
         const sql = yield* stranger
@@ -77,10 +75,10 @@ onPostgres(() => {
         const schema = yield* freshSchema
         yield* Effect.scoped(open({ schema }))
         const sql = yield* stranger
-        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (5, 'later')`
+        yield* sql`INSERT INTO ${sql(`${schema}.migrations`)} (migration_id, name) VALUES (6, 'later')`
         yield* Effect.scoped(open({ schema }))
-        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 5`
-        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 5")
+        yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 6`
+        assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 6")
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
