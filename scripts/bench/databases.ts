@@ -29,8 +29,8 @@ export const makeDatabase = async ({ pgbouncer, postgres }: Servers, pooled: boo
   return {
     url: databaseAt(pooled ? pgbouncer! : postgres, name),
     settle: () => command(postgres, "CHECKPOINT"),
-    // It waits a little for connections that are just being closed.
-    drop: () => command(postgres, `DROP DATABASE ${name}`)
+    // A pooler keeps connections to it when nobody uses them any more.
+    drop: () => command(postgres, `DROP DATABASE ${name} WITH (FORCE)`)
   }
 }
 
