@@ -29,8 +29,8 @@ export const makeDatabase = async ({ pgbouncer, postgres }: Servers, pooled: boo
   return {
     url: databaseAt(pooled ? pgbouncer! : postgres, name),
     settle: () => command(postgres, "CHECKPOINT"),
-    // A pooler keeps connections to it when nobody uses them any more.
-    drop: () => command(postgres, `DROP DATABASE ${name} WITH (FORCE)`)
+    // It waits a little for connections that are just being closed; a pooler keeps those that nobody uses any more.
+    drop: () => command(postgres, `DROP DATABASE ${name} ${pooled ? "WITH (FORCE)" : ""}`)
   }
 }
 
