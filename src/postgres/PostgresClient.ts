@@ -211,7 +211,8 @@ const guards = {
   jit: "off"
 }
 const writerGuards = { ...guards, statement_timeout: "10s" }
-const readerGuards = { ...guards, statement_timeout: "30s" }
+/** A page in order by its index ends when it is full; by a bitmap, all that may be in it would be read and sorted first. */
+export const readerGuards = { ...guards, statement_timeout: "30s", enable_bitmapscan: "off" }
 
 const textOf = (url: Options["url"]): string => typeof url === "string" ? url : Redacted.value(url)
 

@@ -6,6 +6,7 @@ import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect } from "effect"
 import { EventStore } from "../../src/EventStore.ts"
 import { planned } from "../../src/internal/documents.ts"
+import { readerGuards } from "../../src/postgres/PostgresClient.ts"
 import * as PostgresStatements from "../../src/postgres/PostgresStatements.ts"
 import * as PostgresViewQueries from "../../src/postgres/PostgresViewQueries.ts"
 import * as ViewStatements from "../../src/postgres/PostgresViewStatements.ts"
@@ -57,8 +58,9 @@ const viewStatements = (schema: string) => {
 /** What the server plans for each statement, for whatever it is given. */
 const plans = Effect.fnUntraced(function*(statements: ReadonlyArray<PostgresStatements.Statement>) {
   const sql = yield* stranger
-  yield* sql`SET enable_seqscan = off`
-  yield* sql`SET jit = off`
+  for (const [setting, value] of Object.entries(readerGuards)) {
+    if (setting !== "tcp_user_timeout") yield* sql.unsafe(`SET ${setting} = '${value}'`)
+  }
   yield* sql`SET plan_cache_mode = force_generic_plan`
   const explain = Effect.fnUntraced(function*({ name, text }: PostgresStatements.Statement) {
     yield* sql.unsafe(`PREPARE "${name}" AS ${text}`).unprepared
@@ -171,6 +173,10 @@ onPostgres(() =>
           `Index Cond: (${stream})`
         ])
         deepStrictEqual(indexConditions(found.get("readLog")!), ["Index Cond: (\"position\" > $1)"])
+        // Only what is in the page is put in order, once.
+        const filtered = found.get("readLogFiltered")!
+        assert.notMatch(filtered, /Bitmap/)
+        strictEqual(filtered.match(/Sort Key/g)?.length, 1)
         deepStrictEqual(indexConditions(found.get("receipt")!), ["Index Cond: (command_key = $1)"])
         assert.include(indexConditions(found.get("pruneReceipts")!), "Index Cond: (recorded_at < $1)")
         for (const condition of indexConditions(found.get("streams")!)) assert.match(condition, /stream_id/)
