@@ -78,17 +78,25 @@ const watch = Effect.fnUntraced(function*(onApplied: (reference: string) => void
   return Scope.close(scope, Exit.void)
 })
 
-const append = Effect.fnUntraced(function*(entry: Entry) {
-  const stream = { tenant: Event.defaultTenant, category: "Ledger", id: "arrivals" }
-  const write = { stream, expected: "any", events: [newEvent(entry)], receipts: [] } as const
+const arriving = { tenant: Event.defaultTenant, category: "Ledger", id: "arrivals" }
+
+/** Appends as a command does: to the version that it has seen. Answers the next one. */
+const append = Effect.fnUntraced(function*(entry: Entry, version: number) {
+  const write = { stream: arriving, expected: version, events: [newEvent(entry)], receipts: [] } as const
   const [status] = yield* (yield* EventStore).append([[write]])
   if (status?._tag !== "Committed") return yield* Effect.die(status)
+  return version + 1
+})
+
+const versionNow = Effect.gen(function*() {
+  return (yield* (yield* EventStore).readStream(arriving, { limit: 1 })).version
 })
 
 /** Opens Varve on a store of its own. */
 export const open: OpenReadings = async (setting): Promise<Readings> => {
   const runtime = ManagedRuntime.make(storesOf(setting))
   await runtime.runPromise(Effect.void)
+  let version: number | undefined
   return {
     seed: (ids, length) => runtime.runPromise(seedAll(ids, length)),
     catchUp: async (making, count) => {
@@ -99,7 +107,10 @@ export const open: OpenReadings = async (setting): Promise<Readings> => {
       const end = await runtime.runPromise(watch(onApplied))
       return () => runtime.runPromise(end)
     },
-    append: (entry) => runtime.runPromise(append(entry)),
+    append: async (entry) => {
+      version ??= await runtime.runPromise(versionNow)
+      version = await runtime.runPromise(append(entry, version))
+    },
     close: () => runtime.dispose()
   }
 }
