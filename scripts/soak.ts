@@ -106,7 +106,7 @@ const campaigns: Readonly<Record<string, Campaign>> = {
     about: "[SEEDS=20] [SEED=1] [sqlite|postgres]  projections that die between two statements, at each of them",
     run: async ([seeds = 20, seed = 1], place) => {
       const { run } = await import("./soak/crashes.ts")
-      return onPlaces(place, (url) => Effect.runPromise(run({ seeds, seed, url })))
+      return onPlaces(place, (url) => Effect.runPromise(run({ seeds, seed, url, onProgress: console.error })))
     }
   },
   rebuild: {

@@ -36,6 +36,8 @@ export interface Options {
   readonly only?: ReadonlyArray<keyof typeof scenarios>
   /** How a process may die; in all ways that there are unless given. */
   readonly deaths?: ReadonlyArray<DeathKind>
+  /** Is told how far it has come, seed by seed. */
+  readonly onProgress?: ((text: string) => void) | undefined
 }
 
 /** Each answers how many points there are in a run that nobody disturbs. */
@@ -52,7 +54,7 @@ const atOnce = 6
 
 /** Carries them out. */
 export const run = (
-  { deaths = waysToDie, only = ["fill", "rebuild", "takeBack"], seed, seeds, url }: Options
+  { deaths = waysToDie, onProgress = () => {}, only = ["fill", "rebuild", "takeBack"], seed, seeds, url }: Options
 ): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const report = { points: {} as Record<string, number>, deaths: {} as Record<string, number>, runs: 0 }
@@ -67,6 +69,7 @@ export const run = (
         report.points[name] = (report.points[name] ?? 0) + points
         report.deaths[death] = (report.deaths[death] ?? 0) + 2 * points
         report.runs += 2 * points
+        onProgress(`${name}, seed ${number + 1} of ${seeds}: ${points} points, ${death} before and after each`)
         yield* Effect.forEach(pointsUpTo(points), (point) => disturbed(of, point, problems), { concurrency: atOnce })
       }
     }
