@@ -5,7 +5,7 @@
  * `npm run mutants -- I5` runs those of one guarantee, `npm run mutants -- src/postgres` those of a file or folder.
  */
 import { spawn } from "node:child_process"
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { styleText } from "node:util"
@@ -66,11 +66,13 @@ const tryOut = async (mutant: Mutant, copy: string): Promise<Outcome> => {
     return { mutant, survived: `its text is not found exactly once in ${mutant.file}` }
   }
   const sound = await failuresOf(mutant, copy)
+  if (sound === "unended") return { mutant, survived: `"${mutant.title}" does not end without it` }
   if (sound === undefined) return { mutant, survived: `no test of ${mutant.test} has a title with "${mutant.title}"` }
   if (sound.length > 0) return { mutant, survived: `"${sound[0]}" fails without it` }
   writeFileSync(path, edits.reduce((text, { find, replace }) => text.replace(find, () => replace), original))
   try {
     const failed = await failuresOf(mutant, copy)
+    if (failed === "unended") return { mutant, survived: "the test neither fails nor ends" }
     const caught = failed?.some((title) => title.includes(mutant.guarantee))
     return { mutant, survived: caught === true ? undefined : "no test of the guarantee fails" }
   } finally {
@@ -79,11 +81,16 @@ const tryOut = async (mutant: Mutant, copy: string): Promise<Outcome> => {
 }
 
 /** The titles of the tests that fail; undefined if none ran. */
-const failuresOf = async ({ test, title }: Mutant, copy: string): Promise<ReadonlyArray<string> | undefined> => {
+const failuresOf = async (
+  { test, title }: Mutant,
+  copy: string
+): Promise<ReadonlyArray<string> | "unended" | undefined> => {
   const report = join(copy, "node_modules.report.json")
   const vitest = join(copy, "node_modules/vitest/vitest.mjs")
   const pattern = title.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
-  await run([vitest, "run", test, "-t", pattern, "--reporter=json", `--outputFile=${report}`], copy)
+  const limits = ["--testTimeout=60000", "--hookTimeout=60000"]
+  await run([vitest, "run", test, "-t", pattern, ...limits, "--reporter=json", `--outputFile=${report}`], copy)
+  if (!existsSync(report)) return "unended"
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
   rmSync(report)
   if (numPassedTests + numFailedTests === 0) return undefined
@@ -97,10 +104,10 @@ interface Assertion {
   readonly status: string
 }
 
-/** A mutant may make a test hang: two minutes are enough for any of them. */
+/** A mutant may make a test hang, which then fails after a minute, or after as long as it says: that is less than this. */
 const run = (args: ReadonlyArray<string>, cwd: string): Promise<void> =>
   new Promise((resolve) => {
-    spawn(process.execPath, args, { cwd, stdio: "ignore", timeout: 120_000 }).on("exit", () => resolve())
+    spawn(process.execPath, args, { cwd, stdio: "ignore", timeout: 400_000 }).on("exit", () => resolve())
   })
 
 const line = ({ mutant, survived }: Outcome): string => {
