@@ -234,7 +234,7 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a version is rolled back to as it was left",
     file: "src/internal/upkeep.ts",
-    find: "if (checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {",
+    find: "if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {",
     replace: "if (checkpoints.length > 0) {",
     test: rebuilds,
     title: "I16: gives way"

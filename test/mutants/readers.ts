@@ -242,7 +242,7 @@ export const readers: ReadonlyArray<Mutant> = [
   {
     guarantee: "I21",
     bug: "memory reads the documents of all tenants",
-    file: "src/memory/MemoryViewStore.ts",
+    file: "src/memory/MemoryDocuments.ts",
     find: "Option.getOrElse(HashMap.get(documents, tenant), () =>",
     replace: "Option.getOrElse(HashMap.get(documents, tenant.trim().toLowerCase()), () =>",
     test: "test/memory/Memory.test.ts",

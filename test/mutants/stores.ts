@@ -202,8 +202,8 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I23",
     bug: "SQLite refuses a whole group for one of its appends",
     file: "src/sqlite/SqliteEventStore.ts",
-    find: "refused[index] ?? appendOne(statements,",
-    replace: "refused.find((status) => status !== undefined) ?? refused[index] ?? appendOne(statements,",
+    find: "refused[index] ?? appendOne(tables,",
+    replace: "refused.find((status) => status !== undefined) ?? refused[index] ?? appendOne(tables,",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I23:"
   },
@@ -211,9 +211,9 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I23",
     bug: "SQLite lets a conflict decide the rest of its group",
     file: "src/sqlite/SqliteEventStore.ts",
-    find: "  const statuses = group.map((append, index) => refused[index] ?? appendOne(statements, append, cursor))\n",
+    find: "  const statuses = group.map((append, index) => refused[index] ?? appendOne(tables, append, cursor))\n",
     replace:
-      "  let conflict: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = conflict ?? refused[index] ?? appendOne(statements, append, cursor)\n    if (status._tag === \"Conflict\") conflict = status\n    return status\n  })\n",
+      "  let conflict: Status | undefined\n  const statuses = group.map((append, index) => {\n    const status = conflict ?? refused[index] ?? appendOne(tables, append, cursor)\n    if (status._tag === \"Conflict\") conflict = status\n    return status\n  })\n",
     test: "test/sqlite/Sqlite.test.ts",
     title: "I23:"
   },
