@@ -26,6 +26,7 @@ const rooms: ReadonlyArray<Room> = [
     name: "words", // pure values: no clock, no fibers
     modules: [
       "internal/json",
+      "internal/frozen",
       "Admission",
       "internal/shapes",
       "internal/codec",

@@ -69,9 +69,7 @@ export const choose = ({ postgresUrl = Option.none(), store, url }: Given): Effe
         ? Effect.succeed({ store: "memory" })
         : notChosen(`The store "memory" takes no url, but one was given: leave it out, or choose sqlite.`)
     case "sqlite":
-      return Option.isSome(url) && url.value !== ""
-        ? Effect.succeed({ store: "sqlite", url: url.value })
-        : notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name.`)
+      return chooseSqlite(Option.getOrElse(url, () => ""))
     case "postgres":
       return choosePostgres(Option.getOrElse(Option.orElse(url, () => postgresUrl), () => ""))
     default:
@@ -201,6 +199,18 @@ export const layerConfig: Layer.Layer<
   Stores,
   StoreUnavailable | StoreNotChosen | Config.ConfigError
 > = Layer.unwrap(Effect.map(Effect.flatMap(config, choose), layer))
+
+/** What is meant for another store may hold a password: it is neither opened nor repeated. */
+const chooseSqlite = (file: string): Effect.Effect<Choice, StoreNotChosen> => {
+  if (/^postgres(ql)?:/i.test(file)) {
+    return notChosen(
+      `The store "sqlite" needs a file, and the URL is one of PostgreSQL: choose the store "postgres" for it.`
+    )
+  }
+  return file === ""
+    ? notChosen(`The store "sqlite" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name.`)
+    : Effect.succeed({ store: "sqlite", url: file })
+}
 
 /** The URL may say which schema; it is not repeated in a message, since it may hold a password. */
 const choosePostgres = (text: string): Effect.Effect<Choice, StoreNotChosen> => {

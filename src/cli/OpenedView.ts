@@ -4,9 +4,10 @@
 import { Data, Effect, Result } from "effect"
 import { CheckpointStore } from "../CheckpointStore.ts"
 import type { Position } from "../Event.ts"
-import { EventStore, type StoreUnavailable } from "../EventStore.ts"
+import { EventStore } from "../EventStore.ts"
 import { compile } from "../internal/codec.ts"
 import type { Target } from "../ProjectionHost.ts"
+import type { OperationFailure } from "../Projections.ts"
 import { ViewStore } from "../ViewStore.ts"
 import type { AnyViews } from "./AppProjections.ts"
 import { find, type Kept, type ProjectionUnknown } from "./ProjectionFlags.ts"
@@ -37,7 +38,7 @@ export const open = Effect.fnUntraced(function*(
   name: string
 ): Effect.fn.Return<
   OpenedView,
-  ProjectionUnknown | NoView | StoreUnavailable,
+  ProjectionUnknown | NoView | OperationFailure,
   ViewStore | CheckpointStore | EventStore
 > {
   const { definition, target } = yield* find(kept, name)
@@ -56,14 +57,20 @@ export const open = Effect.fnUntraced(function*(
       `Version ${version} of ${name}, which this app has, is not there (any more): version ${live.version} is read.`
     return yield* new NoView({ problem: `${problem} Ask with the code of that one.` })
   }
+  const head = yield* (yield* EventStore).head
+  const [status] = yield* kept.operations.status(name)
+  const isInline = version === live.version && status?.partitions.some(({ state }) => state === "inline") === true
   const codec = compile(target.document)
   return {
     target,
     documents: kept.views(name),
     encode: (document) => Result.getOrThrow(codec.encode(document)),
     version,
-    position: positions.reduce((least, position) => (position < least ? position : least), positions[0] ?? 0n),
-    head: yield* (yield* EventStore).head
+    // What is inline lacks nothing, wherever its reader has left off.
+    position: isInline
+      ? head
+      : positions.reduce((least, position) => (position < least ? position : least), positions[0] ?? 0n),
+    head
   }
 })
 

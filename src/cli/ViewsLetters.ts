@@ -1,7 +1,7 @@
 /**
  * `views letters`, `retry`, `discard` and `step`: events that a projection could not work off, and one event at a time.
  */
-import { Effect, Option, Result } from "effect"
+import { Data, Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Position } from "../Event.ts"
 import { compile } from "../internal/codec.ts"
@@ -33,6 +33,19 @@ const print = (json: boolean, result: unknown, words: string) => {
   const text = json ? JSON.stringify(result, (_, value) => (typeof value === "bigint" ? String(value) : value)) : words
   return Effect.sync(() => void process.stdout.write(`${text}\n`))
 }
+
+/** What was asked for was tried, and did not succeed; `problem` says why. */
+class StillFailing extends Data.TaggedError("StillFailing")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** The same, where it may have failed again: then people are told by the failure, which ends with exit code 1. */
+const printTried = (json: boolean, result: unknown, words: string, hasFailed: boolean) =>
+  hasFailed
+    ? Effect.andThen(json ? print(json, result, words) : Effect.void, Effect.fail(new StillFailing({ problem: words })))
+    : print(json, result, words)
 
 /** The `views letters` command. */
 export const letters = (usual: App<unknown> | undefined) =>
@@ -78,7 +91,7 @@ export const retry = (usual: App<unknown> | undefined) =>
         Effect.gen(function*() {
           yield* ProjectionFlags.findKept(kept, name)
           const retried = yield* kept.operations.retry(name, position)
-          yield* print(json, retried, LetterText.retried(name, retried))
+          yield* printTried(json, retried, LetterText.retried(name, retried), retried.left !== undefined)
         }))
   ).pipe(
     Command.withShortDescription("Try an event again that could not be worked off, once the code is mended"),
@@ -98,7 +111,8 @@ export const discard = (usual: App<unknown> | undefined) =>
         Effect.gen(function*() {
           yield* ProjectionFlags.findKept(kept, name)
           const retried = yield* kept.operations.discard(name, position)
-          yield* print(json, retried, LetterText.discarded(name, position, retried))
+          const words = LetterText.discarded(name, position, retried)
+          yield* printTried(json, retried, words, retried.left !== undefined)
         }))
   ).pipe(
     Command.withDescription("Give an event up for good, and its letter with it; what came behind it is worked off")
@@ -115,7 +129,7 @@ export const step = (usual: App<unknown> | undefined) =>
           const projection = yield* ProjectionFlags.findKept(kept, name)
           const stepped = yield* kept.operations.step(name)
           const shown = stepped && asJson(projection, stepped)
-          yield* print(json, shown ?? null, LetterText.stepped(name, shown))
+          yield* printTried(json, shown ?? null, LetterText.stepped(name, shown), shown?.failure !== undefined)
         }))
   ).pipe(
     Command.withDescription(

@@ -104,7 +104,6 @@ const keysOf = (key: Routing.Case["key"], arrival: Arrival): ReadonlyArray<strin
 /** A document while events are applied to it. */
 interface Open {
   readonly expected: Text
-  readonly before: unknown
   document: unknown
 }
 
@@ -123,7 +122,7 @@ export const apply = (
     }
     const all = Array.from(
       open,
-      ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one) })
+      ([key, one]) => ({ key, expected: one.expected, document: close(documents, key, one.document) })
     )
     return Result.succeed(all)
   } catch (error) {
@@ -133,15 +132,14 @@ export const apply = (
 
 /** Made anew from its text each time, so that nothing that a handler does to it lasts. */
 const begin = ({ decode }: ViewDocuments.Documents, key: string, text: Text): Open => {
-  if (text === undefined) return { expected: text, before: undefined, document: undefined }
+  if (text === undefined) return { expected: text, document: undefined }
   const read = decode(text)
   if (Result.isFailure(read)) throw new TypeError(`its document "${key}" cannot be read: ${read.failure}`)
-  return { expected: text, before: read.success, document: read.success }
+  return { expected: text, document: read.success }
 }
 
-const close = ({ encode }: ViewDocuments.Documents, key: string, { before, document, expected }: Open): Text => {
+const close = ({ encode }: ViewDocuments.Documents, key: string, document: unknown): Text => {
   if (document === undefined) return undefined
-  if (document === before) return expected
   const text = encode(document)
   if (Result.isFailure(text)) throw new TypeError(`its document "${key}" cannot be kept: ${text.failure}`)
   return text.success

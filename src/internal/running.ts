@@ -181,12 +181,18 @@ const resolve = (settings: Settings, { kind, name }: Definition): Resolved => {
   }
   return {
     partitions,
-    onFailure: settings.onFailure ?? "pause",
+    onFailure: oneOf("onFailure", settings.onFailure ?? "pause", ["pause", "skip", "quarantine"]),
     tries: count("tries", settings.tries ?? 3, 1, 1_000),
     pageEvents: count("pageEvents", settings.pageEvents ?? (kind === "effect" ? 100 : 1_000), 1, 1_000),
     cachedDocuments: count("cachedDocuments", settings.cachedDocuments ?? 10_000, 1, Number.MAX_SAFE_INTEGER),
     drainDeadline: Duration.fromInputUnsafe(settingOf("drainDeadline", settings.drainDeadline ?? "10 seconds"))
   }
+}
+
+/** Who is not checked by a compiler must not lose events by a misspelling. */
+const oneOf = <A extends string>(name: string, value: A, allowed: ReadonlyArray<A>): A => {
+  if (allowed.includes(value)) return value
+  throw new RangeError(`${name} must be one of ${allowed.join(", ")}, not ${String(value)}.`)
 }
 
 /** A setting out of its bounds is a mistake in the program, which should not start with it. */

@@ -12,6 +12,7 @@ import type { DocumentChange, ViewId, ViewStore } from "../ViewStore.ts"
 import { type Applied, type Applier, type Failure, handlerFailed, undecodable, Unfit } from "./applier.ts"
 import type { Delivery } from "./delivery.ts"
 import * as DocumentCache from "./documentCache.ts"
+import { frozen } from "./frozen.ts"
 import { isOwn, type Share } from "./partitions.ts"
 import * as Routing from "./routing.ts"
 import * as ViewDocuments from "./viewDocuments.ts"
@@ -167,7 +168,7 @@ const load = Effect.fnUntraced(function*(
       cached.problem = Result.isFailure(read)
         ? `its document "${cached.key}" cannot be read: ${read.failure}`
         : undefined
-      cached.committed = cached.document = Result.isSuccess(read) ? read.success : undefined
+      cached.committed = cached.document = Result.isSuccess(read) ? frozen(read.success) : undefined
     }
   }
 })
@@ -179,7 +180,7 @@ const run = (gathered: Gathered, touched: Set<DocumentCache.Cached>): void => {
     const { cached, delivery, handle, index } = steps[at]!
     try {
       if (cached.problem !== undefined) throw new Error(cached.problem)
-      const next = handle(cached.document, delivery.event, delivery)
+      const next = frozen(handle(cached.document, delivery.event, delivery))
       if (next === cached.document) continue
       cached.document = next
       touched.add(cached)
@@ -196,7 +197,7 @@ const rerun = (steps: ReadonlyArray<Step>, touched: Set<DocumentCache.Cached>, c
   for (const cached of touched) cached.document = cached.committed
   for (const { cached, delivery, handle, index } of steps) {
     if (index >= count) return
-    cached.document = handle(cached.document, delivery.event, delivery)
+    cached.document = frozen(handle(cached.document, delivery.event, delivery))
   }
 }
 

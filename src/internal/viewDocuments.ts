@@ -41,15 +41,19 @@ export interface Earlier {
  * today's.
  */
 export const decoders = (today: Documents, was: ReadonlyArray<Earlier>) => {
-  const earlier = new Map(was.map((then) => [then.version, upgraded(make(then.document), then.up)]))
+  const earlier = new Map(was.map((then) => [then.version, upgraded(make(then.document), then.up, today)]))
   return (version: number): Documents["decode"] => earlier.get(version) ?? today.decode
 }
 
-const upgraded = ({ decode }: Documents, up: Earlier["up"]): Documents["decode"] => (text) => {
+const upgraded = ({ decode }: Documents, up: Earlier["up"], today: Documents): Documents["decode"] => (text) => {
   const then = decode(text)
   if (Result.isFailure(then)) return then
   try {
-    return Result.succeed(up(then.success))
+    const document = up(then.success)
+    return Result.mapBoth(today.encode(document), {
+      onFailure: (problem) => `its upgrade is no document of today: ${problem}`,
+      onSuccess: () => document
+    })
   } catch (error) {
     return Result.fail(`its upgrade threw: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -68,7 +72,8 @@ export const hasField = (schema: PureCodec, field: string): boolean => fieldsOf(
 /** How indexed fields are compared. Throws a `TypeError` where a field cannot be. */
 export const indexesOf = (schema: PureCodec, fields: ReadonlyArray<string>): ReadonlyArray<ViewIndex> => {
   const known = fieldsOf(schema)
-  return fields.map((field) => {
+  return fields.map((field, index) => {
+    if (fields.indexOf(field) < index) throw new TypeError(`The field "${field}" is indexed twice.`)
     const type = known?.get(field)
     if (type === undefined) throw new TypeError(`No document of this view has a field "${field}" as it is kept.`)
     if (!/^[A-Za-z0-9_]{1,40}$/.test(field)) {

@@ -45,6 +45,8 @@ describe("a choice", () => {
 describe("a choice that cannot be made names what is allowed, and nothing is carried out:", () => {
   const unknown = "Unknown store \"redis\". Allowed: memory, sqlite, postgres."
   const noFile = "The store \"sqlite\" needs a file: set VARVE_STORE_URL (or --url on a command line) to its name."
+  const noServer =
+    "The store \"sqlite\" needs a file, and the URL is one of PostgreSQL: choose the store \"postgres\" for it."
   const noStore =
     "No store is chosen. Set VARVE_STORE (or --store on a command line) to one of: memory, sqlite, postgres."
   const noUrl = "The store \"memory\" takes no url, but one was given: leave it out, or choose sqlite."
@@ -56,6 +58,7 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
     ["sqlite by flag without a file", ["--store", "sqlite"], {}, noFile],
     ["sqlite by environment without a file", [], { VARVE_STORE: "sqlite" }, noFile],
     ["sqlite with an empty file name", ["--store", "sqlite", "--url", ""], {}, noFile],
+    ["sqlite with the URL of PostgreSQL", ["--store", "sqlite", "--url", "postgres://me:topsecret@db/x"], {}, noServer],
     ["postgres without a URL", ["--store", "postgres"], {}, noAddress],
     ["postgres with a file", ["--store", "postgres", "--url", "log.sqlite"], {}, noAddress],
     [

@@ -30,6 +30,7 @@ const PickyLive = Picky.toInlineLayer((on) => [
       if (cents === 13) throw new Error("thirteen")
       if (cents === 14) return { cents: 0.5 }
       if (cents === 15) return { cents, text: large }
+      if (cents === 17 && document !== undefined) return Object.assign(document, { cents: document.cents + 17 })
       return { cents: (document?.cents ?? 0) + cents }
     }
   }, { key: ({ cents }, { id }) => cents === 16 ? "" : id })
@@ -77,6 +78,13 @@ describe("an inline view", () => {
       deepStrictEqual(yield* documentOf("a"), { cents: 1 })
       strictEqual((yield* deposit("a", 2)).version, 2)
       deepStrictEqual(yield* documentOf("a"), { cents: 3 })
+    }).pipe(Effect.provide(Live)))
+
+  it.effect("I11: takes in what its handler changes in place", () =>
+    Effect.gen(function*() {
+      yield* deposit("a", 1)
+      yield* deposit("a", 17)
+      deepStrictEqual(yield* documentOf("a"), { cents: 18 })
     }).pipe(Effect.provide(Live)))
 
   it.effect("I23: refuses one command, and not those that travel with it, of the same aggregate or of others", () =>

@@ -125,6 +125,49 @@ describe("a view", () => {
     }).pipe(Effect.provide(Live)))
 })
 
+describe("a mistake in the declaration of a view", () => {
+  it("is found where it is declared: an index that is there twice", () => {
+    assert.throws(
+      () => Projection.View()("twice", { version: 1, document: Balance, indexes: ["cents", "cents"] }),
+      /"cents" is indexed twice/
+    )
+  })
+
+  it.effect("is found when it is built: a way to fail that there is not", () =>
+    Effect.gen(function*() {
+      const live = Worker.layer({
+        aggregates: [AccountsLive],
+        projections: [Balances.toLayer(sources, { onFailure: untyped("stop") })]
+      })
+      const exit = yield* Effect.exit(Effect.scoped(Layer.build(Layer.provide(live, Memory.layer))))
+      assert.match(String(exit), /onFailure must be one of pause, skip, quarantine, not stop/)
+    }))
+
+  it.effect("I14: is found when it happens: a handler that changes its document in place is not passed over", () => {
+    class Careless extends Projection.View<Careless>()("careless", { version: 1, document: Balance }) {}
+    const live = Careless.toLayer((on) => [
+      on(AccountEvent, {
+        MoneyDeposited: (kept, { cents }) => Object.assign(kept ?? { cents: 0 }, { cents: (kept?.cents ?? 0) + cents })
+      })
+    ], { drainDeadline: 0 })
+    const run = Effect.gen(function*() {
+      const accounts = yield* Accounts
+      yield* accounts.of("a", { consistent: [Careless] }).deposit({ cents: 5 })
+      const behind = accounts.of("a", { consistent: [Careless], deadline: "2 seconds" }).deposit({ cents: 6 })
+      const late = yield* Effect.forkChild(tagOf(behind), { startImmediately: true })
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(yield* Fiber.join(late), "ViewsBehind")
+      const [letter] = yield* (yield* Projections).deadLetters("careless")
+      assert.match(letter!.error, /read only property 'cents'/)
+      assert.deepStrictEqual(yield* (yield* Careless).get("a"), { cents: 5 })
+    })
+    return Effect.provide(
+      run,
+      Worker.layer({ aggregates: [AccountsLive], projections: [live] }).pipe(Layer.provide(Memory.layer))
+    )
+  })
+})
+
 describe("a view while its new version is filled", () => {
   /** Documents as version 1 wrote them, which nobody has caught up with yet. */
   const before = Effect.gen(function*() {
