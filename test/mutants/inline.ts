@@ -139,9 +139,8 @@ export const inline: ReadonlyArray<Mutant> = [
     guarantee: "I3",
     bug: "a view's handlers are given what the process has decided last, and the store what it likes",
     file: "src/internal/inlineView.ts",
-    find: "  if (text === undefined) return { expected: text, before: undefined, document: undefined }\n",
-    replace:
-      "  if (text === undefined || key === \"all\") return { expected: text, before: undefined, document: undefined }\n",
+    find: "  if (text === undefined) return { expected: text, document: undefined }\n",
+    replace: "  if (text === undefined || key === \"all\") return { expected: text, document: undefined }\n",
     test: scenarios,
     title: "I3, I11:"
   },
