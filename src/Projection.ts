@@ -62,11 +62,12 @@ export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<strin
   readonly version: number
   /** The schema of a document: an object, at most 1 MiB as JSON. */
   readonly document: D
-  /** Fields that may be asked for: text, numbers, truth values or times, at the top level. */
+  /** Fields that may be asked for, each once: text, numbers, truth values or times, at the top level. */
   readonly indexes?: Ix | undefined
   /**
    * How documents of older versions are read as today's, for as long as this version catches up: `was({ version: 1,
-   * document: Old, up: (old) => … })`. Those of a version that is not named are read by today's schema.
+   * document: Old, up: (old) => … })`. Those of a version that is not named are read by today's schema. What is
+   * no document of today then fails with `DocumentUnreadable`.
    */
   readonly was?: (
     was: <Then extends PureCodec>(earlier: Earlier<D["Type"], Then>) => Earlier<D["Type"]>
@@ -81,7 +82,7 @@ export interface ViewClass<Self, Name extends string, Doc, Ix extends string>
   /**
    * Fills the view on a host, and answers what is asked of it. A handler is given the document of its key as it is,
    * undefined if there is none, and returns what it becomes, undefined to delete it. It is pure and total: it runs again
-   * whenever the view is filled anew.
+   * whenever the view is filled anew. Plain objects and arrays in a document are frozen: whoever writes to one fails.
    *
    * Mistakes in the program are defects of the Layer: a name that another projection on the same host has, a setting out
    * of its bounds, `StoresDiffer` if the checkpoints are in another store, `ReleasedShapeInvalid` and `EventTypeTaken` as

@@ -191,6 +191,16 @@ describe("an operator", () => {
     assert.strictEqual(ledger, "l-1     29        4  false")
   }, 120_000)
 
+  it("is told that an inline view lacks nothing, wherever its reader has left off", async () => {
+    const { run, views } = ledgers()
+    const env = { KEPT: "inline" }
+    assert.strictEqual((await run(env)).exitCode, 0)
+    const { head, position } = JSON.parse((await views(["get", "balances", "l-1", "--json"], env)).join(""))
+    assert.deepStrictEqual([position, head], ["8", "8"])
+    const [, status] = await views(["status", "balances"], env)
+    assert.match(status ?? "", /inline/)
+  }, 120_000)
+
   it("takes back a stream that was passed over, once the code is mended", async () => {
     const { failing, run, views } = ledgers()
     const env = { POISON: "13", THEN: "quarantine" }

@@ -9,6 +9,20 @@ const scenarios = "test/inline/Inline.test.ts"
 export const inline: ReadonlyArray<Mutant> = [
   {
     guarantee: "I11",
+    bug: "a document that the handler of an inline view changes in place is taken for unchanged",
+    file: "src/internal/inlineView.ts",
+    find: "document: close(documents, key, one.document) })",
+    replace:
+      "document: one.document !== undefined && one.document === (one as any).before ? one.expected : close(documents, key, one.document) })",
+    also: {
+      find: "return { expected: text, document: read.success }",
+      replace: "return { expected: text, document: read.success, before: read.success } as Open"
+    },
+    test: "test/inline/Refusals.test.ts",
+    title: "changes in place"
+  },
+  {
+    guarantee: "I11",
     bug: "memory keeps a view inline when somebody appends who does not know it",
     file: "src/memory/MemoryLog.ts",
     find: "  for (const name of Inline.ended(append, known)) end(log, log.inline.get(name)!)\n",

@@ -12,6 +12,15 @@ const views = "test/projections/Views.test.ts"
 
 export const projections: ReadonlyArray<Mutant> = [
   {
+    guarantee: "I14",
+    bug: "a document that its handler changes in place is taken for unchanged",
+    file: "src/internal/viewApplier.ts",
+    find: "const next = frozen(handle(cached.document, delivery.event, delivery))",
+    replace: "const next = handle(cached.document, delivery.event, delivery)",
+    test: "test/projections/Views.test.ts",
+    title: "changes its document in place"
+  },
+  {
     guarantee: "I9",
     bug: "following begins behind the event that comes after the checkpoint",
     file: "src/internal/pursuit.ts",

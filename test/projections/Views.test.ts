@@ -177,7 +177,8 @@ describe("a view while its new version is filled", () => {
     yield* views.flip("balances", { from: undefined, to: { version: 1, pinned: true } })
     yield* views.write(old, [
       { tenant: "default", key: "a", document: JSON.stringify({ euros: 3 }) },
-      { tenant: "default", key: "b", document: JSON.stringify({ dollars: 3 }) }
+      { tenant: "default", key: "b", document: JSON.stringify({ dollars: 3 }) },
+      { tenant: "default", key: "half", document: JSON.stringify({ euros: 0.005 }) }
     ])
   })
 
@@ -191,6 +192,9 @@ describe("a view while its new version is filled", () => {
         assert.deepStrictEqual(yield* balances.get("a"), { cents: 300 })
         const unreadable = yield* Effect.flip(balances.get("b"))
         assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
+        const notToday = yield* Effect.flip(balances.get("half"))
+        assert.deepInclude(notToday, { _tag: "DocumentUnreadable", version: 1, key: "half" })
+        assert.match(notToday.message, /its upgrade is no document of today/)
         const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
         assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
         yield* append("c", newEvent({ data: { cents: 7 } }))
