@@ -66,7 +66,8 @@ export const assertDense = (range: LogRange, page: LogPage): Effect.Effect<LogPa
 
 /**
  * Pages that go on for ever: where the log ends, `awaitMore` waits until it may have grown beyond a position. It may
- * return too early, never too late.
+ * return too early, never too late. Who has a page that reaches to the end of the log waits at once: to read another one
+ * would cost most just when its events are worked off.
  */
 export const follow = (
   readAll: EventStore["Service"]["readAll"],
@@ -79,8 +80,10 @@ export const follow = (
       ({ position }) => position > after,
       ({ head }) => Effect.andThen(awaitMore(head), next(after))
     )
+  const nextTo = ({ head, position }: LogPage) =>
+    position < head ? next(position) : Effect.andThen(awaitMore(head), next(position))
   return Stream.paginate(
-    range.after,
-    (after) => Effect.map(next(after), (page) => [[page], Option.some(page.position)] as const)
+    next(range.after),
+    (asked) => Effect.map(asked, (page) => [[page], Option.some(nextTo(page))] as const)
   )
 }

@@ -101,7 +101,7 @@ const makeAppend = (
       Effect.ensuring(
         Effect.mapBoth(client.write(statement, parameters), { onFailure: toAppendError, onSuccess: ([row]) => row! }),
         // The log may have grown also when nobody answered, or when the caller did not stay to hear of it.
-        Effect.sync(growth.wake)
+        Effect.sync(() => growth.wake())
       )
     const statuses = PostgresInlineAppends.knowsViews(admitted)
       ? PostgresInlineAppends.append(admitted, (parameters) => write(statements.appendInline, parameters))

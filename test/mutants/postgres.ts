@@ -219,8 +219,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I19",
     bug: "who follows on PostgreSQL waits to be told",
     file: "src/postgres/PostgresGrowth.ts",
-    find: "Effect.raceFirst(told, looking)",
-    replace: "told",
+    find: "Effect.raceFirst(told(seen), looking)",
+    replace: "told(seen)",
     test: together,
     title: "I19:"
   },

@@ -278,8 +278,8 @@ export const stores: ReadonlyArray<Mutant> = [
     guarantee: "I9",
     bug: "a follower goes on from the head instead of from its page",
     file: "src/internal/pages.ts",
-    find: "[[page], Option.some(page.position)]",
-    replace: "[[page], Option.some(page.head)]",
+    find: "Option.some(nextTo(page))",
+    replace: "Option.some(nextTo({ ...page, position: page.head }))",
     test: "test/memory/Memory.test.ts",
     title: "I9:"
   }

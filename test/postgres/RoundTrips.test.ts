@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, Queue, type Scope, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { afterAll } from "vitest"
@@ -79,6 +79,8 @@ interface Stores {
   readonly events: EventStore["Service"]
   readonly snapshots: SnapshotStore["Service"]
   readonly accounts: Accounts["Service"]
+  /** The same log, of another worker. */
+  readonly other: EventStore["Service"]
   /** What was asked of the server, and in how many round trips, while an effect ran. */
   readonly cost: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<Cost, E>
 }
@@ -93,12 +95,14 @@ let schemas = 0
 /** Stores in a schema of their own, and accounts over them. */
 const open = Effect.fnUntraced(function*({ log, url }: Server.Own): Effect.fn.Return<Stores, unknown, Scope.Scope> {
   const line = yield* tapped(url)
+  const schema = `counted_${schemas++}`
   const live = Accounts.toLayer(behavior).pipe(
     Layer.provide(AggregateRuntime.layer),
     Layer.provide(Supervisor.layerYes),
-    Layer.provideMerge(Postgres.layer({ url: line.url, schema: `counted_${schemas++}` }))
+    Layer.provideMerge(Postgres.layer({ url: line.url, schema }))
   )
   const context = yield* Layer.build(live)
+  const other = yield* Layer.build(Postgres.layer({ url: line.url, schema }))
   const cost: Stores["cost"] = (effect) =>
     Effect.suspend(() => {
       const [length, readies] = [readFileSync(log).length, line.readies()]
@@ -111,6 +115,7 @@ const open = Effect.fnUntraced(function*({ log, url }: Server.Own): Effect.fn.Re
     events: Context.get(context, EventStore),
     snapshots: Context.get(context, SnapshotStore),
     accounts: Context.get(context, Accounts),
+    other: Context.get(other, EventStore),
     cost
   }
 })
@@ -195,6 +200,23 @@ onCountingServer((server) =>
         }
         const hundred = yield* stores.cost(times(100, () => deposit))
         deepStrictEqual(hundred, { statements: Array(100).fill("append"), roundTrips: 100 })
+      }))
+
+    it.live("is one page for what another worker has appended, where somebody follows who listens", () =>
+      Effect.gen(function*() {
+        const stores = yield* open(server)
+        const seen = yield* Queue.unbounded<bigint>()
+        const append = Effect.suspend(() => stores.other.append([[Sample.write(Sample.stream(), 0, Sample.events(1))]]))
+        const appended = Effect.andThen(append, Queue.take(seen))
+        yield* Effect.forkScoped(Stream.runForEach(
+          stores.events.follow({ after: 0n }),
+          ({ position }) => Queue.offer(seen, position)
+        ))
+        // Who was not heard at first is looked for, until the server is heard.
+        yield* times(20, () => appended)
+        const { statements } = yield* stores.cost(appended)
+        // On a slow machine somebody may look in the meantime.
+        deepStrictEqual(statements.filter((name) => name !== "head"), ["append", "readLog"])
       }))
 
     it.live("is a statement for many commands where there are many callers", () =>
