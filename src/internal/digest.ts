@@ -173,17 +173,25 @@ const unwantedMax = 10_000n
 /** How long progress over what nobody wanted may wait for a checkpoint. */
 export const setDownMillis = 250
 
-/** What was not wanted is progress too; a checkpoint of its own it is given now and then only. */
+/**
+ * What was not wanted is progress too; a checkpoint of its own it is given now and then only. But what was passed over
+ * with its stream is due to whoever takes the stream back, up to the checkpoint: so nobody is told of it before that.
+ */
 const pass = (chain: Chain.Chain, page: LogPage): Effect.Effect<void, StoreUnavailable | CheckpointMoved> =>
   Effect.suspend(() => {
     if (page.position > chain.seen) {
       chain.seen = page.position
+      if (passesOver(chain, page)) return Effect.map(setDown(chain), () => reach(chain.reader, page.position))
       reach(chain.reader, page.position)
     }
     const isDue = chain.seen - chain.position >= unwantedMax ||
       (chain.seen > chain.position && millisSince(chain) >= setDownMillis)
     return isDue ? setDown(chain) : Effect.void
   })
+
+/** Whether there are events behind the checkpoint whose stream is parked. */
+const passesOver = ({ parked, position }: Chain.Chain, { events }: LogPage): boolean =>
+  parked.size > 0 && events.some((stored) => stored.position > position && parked.has(Chain.streamName(stored)))
 
 /** Milliseconds since the checkpoint was set. */
 export const millisSince = ({ reader: { running: { ports: { clock } } }, setAtMillis }: Chain.Chain): number =>

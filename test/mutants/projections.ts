@@ -168,6 +168,15 @@ export const projections: ReadonlyArray<Mutant> = [
     title: "I14, I11"
   },
   {
+    guarantee: "I11",
+    bug: "whoever takes a stream back finds a checkpoint before what was passed over with it",
+    file: "src/internal/digest.ts",
+    find: "if (passesOver(chain, page)) return",
+    replace: "if (passesOver(chain, page) && chain.seen < 0n) return",
+    test: failures,
+    title: "I14, I11: whoever"
+  },
+  {
     guarantee: "I14",
     bug: "an event of a newer build is like any that fails",
     file: "src/internal/digest.ts",

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { amongMany, pauses, quarantines, skips, tooNew, undecodable, unfit } from "./failures.ts"
+import { amongMany, pauses, quarantines, skips, takesBackAtOnce, tooNew, undecodable, unfit } from "./failures.ts"
 import { memory } from "./memory.ts"
 
 const seeds = Array.from({ length: 10 }, (_, index) => index + 1)
@@ -32,6 +32,9 @@ describe("an event that cannot be worked off", () => {
       }),
     120_000
   )
+
+  it.effect("I14, I11: whoever takes its stream back has all that was passed over with the answer", () =>
+    takesBackAtOnce(memory))
 
   it.effect("I14: is told apart from a handler's failure if it does not decode", () => undecodable(memory))
 

@@ -179,6 +179,23 @@ export const quarantines = (stores: Stores, seed: number, dies: Point | undefine
     })
   )
 
+/** Whoever takes a stream back has with the answer what was passed over until then. */
+export const takesBackAtOnce = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({ onFailure: "quarantine", tries: 1 })
+      const process = yield* start(layer, { lease: stores.lease })
+      for (const cents of [13, 1, 2, 3]) {
+        yield* append("a-1", newEvent({ data: { cents } }))
+        yield* caughtUp(process, Traces)
+      }
+      mended.all = true
+      assert.deepStrictEqual(yield* operations(process).retry("traces", 1n), { applied: 4, left: undefined })
+      yield* assertEqual("traces", 1, "with the answer")
+    })
+  )
+
 /**
  * Documents of one stream are what they would be had nothing failed. Those that several streams share have had all
  * events, in the order in which they were worked off.
