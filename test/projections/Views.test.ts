@@ -120,6 +120,10 @@ describe("a view", () => {
       assert.match(yield* problem({ where: { other: 1 } }), /"other" is not valid: it is not indexed/)
       assert.match(yield* problem({ where: { cents: "many" } }), /the field "cents" is not valid/)
       assert.match(yield* problem({ orderBy: { field: "cents" }, after: "a" }), /the document is wanted too/)
+      for (const direction of ["desc", "up", "", null, 1]) {
+        const told = yield* problem({ orderBy: { field: "cents", direction } })
+        assert.match(told, /orderBy\.direction .*"ascending" or "descending" is expected, not "(desc|up||null|1)"/)
+      }
       assert.match(yield* problem({ limit: 0 }), /a whole number from 1 to 1,000/)
       assert.deepStrictEqual(yield* balances.list({ where: { note: null } }), [])
     }).pipe(Effect.provide(Live)))
