@@ -2,12 +2,13 @@
  * Views in the hands of those who read them: with commands, in tests of their own, across versions and tenants.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect"
+import { Context, type Duration, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
+import { Lease } from "../../src/Lease.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Projection from "../../src/Projection.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
@@ -85,6 +86,47 @@ describe("a view", () => {
       yield* TestClock.adjust("200 millis")
       assert.strictEqual(yield* Fiber.join(late), "ViewsBehind")
     }).pipe(Effect.provide(Live)))
+
+  it.effect("I22: is named by what it is: whoever names something else is refused before anything is written", () =>
+    Effect.gen(function*() {
+      const accounts = yield* Accounts
+      for (const consistent of ["balances", ["balances"], [Balances, undefined], [{ definition: "balances" }], Balances]) {
+        const { reason } = yield* Effect.flip(accounts.of("a", { consistent: untyped(consistent) }).deposit({ cents: 1 }))
+        assert.match(reason.message, /consistent .*a list of projections is expected, like \[OrderSummaries\]/)
+      }
+      assert.isFalse(yield* accounts.exists("a"))
+    }).pipe(Effect.provide(Live)))
+
+  it.effect("whom nobody runs is waited for until the deadline, and then it is said what is missing", () =>
+    Effect.gen(function*() {
+      const accounts = yield* Accounts
+      const late = (deadline: Duration.Input) => {
+        const asked = accounts.of("a", { consistent: [Balances], deadline }).deposit({ cents: 1 })
+        return Effect.forkChild(Effect.map(Effect.flip(asked), ({ message }) => message), { startImmediately: true })
+      }
+      const soon = yield* late("100 millis")
+      yield* TestClock.adjust("100 millis")
+      assert.match(yield* Fiber.join(soon), /the wait took longer than 100ms, and no worker has begun it .* Worker/)
+      // What is left of a deadline is no round number.
+      const later = yield* late("998.4 millis")
+      yield* TestClock.adjust("998 millis")
+      assert.isUndefined(later.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.match(
+        yield* Fiber.join(later),
+        /"balances" is at 0, not yet at 2: the wait took longer than 999ms, and no worker runs it at the moment: .* Worker/
+      )
+      yield* (yield* Lease).claim({ name: "projection/balances/2/0", holder: "somebody", millis: 60_000 })
+      const held = yield* late("1 second")
+      yield* TestClock.adjust("1 second")
+      assert.match(yield* Fiber.join(held), /: the wait took longer than 1s$/)
+    }).pipe(
+      Effect.provide(AccountsLive.pipe(
+        Layer.provide(AggregateRuntime.layer),
+        Layer.provide(ProjectionRunner.layer),
+        Layer.provideMerge(Memory.layer)
+      ))
+    ))
 
   it.effect("cannot be waited for where nobody runs projections", () =>
     Effect.gen(function*() {
