@@ -93,7 +93,10 @@ describe("documents", () => {
 
   it("with a long key or a long text do not move the others out of sight", () => {
     const key = "k".repeat(255)
-    const long = [{ key, document: { note: "x".repeat(300), cents: 1 } }, { key: "b", document: { note: "", cents: 2 } }]
+    const long = [{ key, document: { note: "x".repeat(300), cents: 1 } }, {
+      key: "b",
+      document: { note: "", cents: 2 }
+    }]
     const [, first, second] = DocumentTable.format(long, undefined).split("\n")
     assert.strictEqual(first, `${"k".repeat(99)}…  ${"x".repeat(99)}…      1`)
     assert.strictEqual(second, `b${" ".repeat(207)}2`)

@@ -90,8 +90,12 @@ describe("a view", () => {
   it.effect("I22: is named by what it is: whoever names something else is refused before anything is written", () =>
     Effect.gen(function*() {
       const accounts = yield* Accounts
-      for (const consistent of ["balances", ["balances"], [Balances, undefined], [{ definition: "balances" }], Balances]) {
-        const { reason } = yield* Effect.flip(accounts.of("a", { consistent: untyped(consistent) }).deposit({ cents: 1 }))
+      for (
+        const consistent of ["balances", ["balances"], [Balances, undefined], [{ definition: "balances" }], Balances]
+      ) {
+        const { reason } = yield* Effect.flip(
+          accounts.of("a", { consistent: untyped(consistent) }).deposit({ cents: 1 })
+        )
         assert.match(reason.message, /consistent .*a list of projections is expected, like \[OrderSummaries\]/)
       }
       assert.isFalse(yield* accounts.exists("a"))
