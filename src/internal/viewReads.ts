@@ -65,7 +65,9 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
       const read = decode(document)
       return Result.isSuccess(read)
         ? Effect.succeed({ key, revision, document: read.success })
-        : Effect.fail(new DocumentUnreadable({ view: view.name, version, key, problem: read.failure }))
+        : Effect.fail(
+          new DocumentUnreadable({ view: view.name, version, key, problem: `${read.failure}. ${adviceOf(view, version)}` })
+        )
     }
   }
 
@@ -90,6 +92,11 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
     changes: hosted.changes
   }
 }
+
+const adviceOf = (view: ViewDefinition, version: number): string =>
+  version === view.version
+    ? Documents.mended(version)
+    : `Its \`was\` says what documents of version ${version} are in version ${view.version}`
 
 /** The definition of the version that is read, once what is asked for can be asked of it. */
 const indexed = ({ view, was }: Readable, store: ViewStore["Service"]) => {

@@ -6,6 +6,7 @@ import { Context, type Duration, Effect, Fiber, Latch, Layer, Schema, Stream } f
 import { TestClock } from "effect/testing"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import type { PureCodec } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
 import { Lease } from "../../src/Lease.ts"
@@ -183,6 +184,19 @@ describe("a mistake in the declaration of a view", () => {
     )
   })
 
+  it("is found where it is declared: documents that are no objects", () => {
+    const declare = (document: PureCodec, then: PureCodec = Balance) => () =>
+      Projection.View()("odd", { version: 2, document, was: (was) => [was({ version: 1, document: then, up: untyped })] })
+    const others = [Schema.String, Schema.Array(Balance), Schema.Int, Schema.NullOr(Schema.Date), Schema.Literal("a")]
+    for (const schema of others) {
+      assert.throws(declare(schema), /A document of "odd" must be an object, .* like Schema\.Struct\(\{ value: … \}\)\.$/)
+      assert.throws(declare(Balance, schema), /must be an object/)
+    }
+    class Bill extends Schema.Class<Bill>("Bill")({ cents: Schema.Int }) {}
+    const objects = [Bill, Schema.Union([Balance, Bill]), Schema.Record(Schema.String, Schema.Int), Schema.Unknown]
+    for (const schema of objects) assert.doesNotThrow(declare(schema))
+  })
+
   it.effect("is found when it is built: a way to fail that there is not", () =>
     Effect.gen(function*() {
       const live = Worker.layer({
@@ -244,7 +258,7 @@ describe("a view while its new version is filled", () => {
         assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
         const notToday = yield* Effect.flip(balances.get("half"))
         assert.deepInclude(notToday, { _tag: "DocumentUnreadable", version: 1, key: "half" })
-        assert.match(notToday.message, /its upgrade is no document of today/)
+        assert.match(notToday.message, /its upgrade is no document of today.* `was` says what documents of version 1 are in/)
         const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
         assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
         yield* append("c", newEvent({ data: { cents: 7 } }))
@@ -271,7 +285,12 @@ describe("a view while its new version is filled", () => {
         })
         yield* caughtUp(process, Balances)
         const [letter] = yield* Context.get(process.context, Projections).deadLetters("balances")
+        const advice = /If its schema was changed, give the view a new version \(version: 3\), which is filled beside the old$/
         assert.match(letter?.error ?? "", /its document "c" cannot be read/)
+        assert.match(letter?.error ?? "", advice)
+        const { message } = yield* Effect.flip(Context.get(process.context, Balances).get("c"))
+        assert.match(message, /^Document "c" of balances \(version 2\) cannot be read: /)
+        assert.match(message, advice)
       })
     ))
 })
