@@ -177,6 +177,9 @@ describe("how projections stand", () => {
       "bills could not work off 2 events, and passes over 2 streams: see `views letters bills`."
     ])
     assert.deepStrictEqual(rows({ state: "unattended" }).slice(2), ["bills is run by no worker just now."])
+    assert.deepStrictEqual(rows({ state: "unattended", why: "it was inline" }).slice(2), [
+      "bills is run by no worker just now: it was inline."
+    ])
     assert.deepStrictEqual(rows({ state: "never run" }).slice(2), [
       "Version 2 of bills has never been run: a worker that has it fills it, or `run` with --projections."
     ])

@@ -74,6 +74,24 @@ describe("an inline view", () => {
       }
     })))
 
+  it.effect("says how far it is once somebody has ended it, though nobody runs it", () =>
+    inMemory(Effect.gen(function*() {
+      const store = yield* EventStore
+      const process = yield* start()
+      for (let n = 1; n <= 3; n++) yield* deposit(process, "a", n)
+      yield* process.kill
+      yield* settled
+      const events = [newEvent({ type: "MoneyDeposited", data: { cents: 4 } })]
+      const stream = { tenant: "default", category: "Account", id: "a" }
+      yield* store.append([[{ stream, expected: "any", events, receipts: [] }]])
+      const idle = Layer.provideMerge(BalancesLive, ProjectionRunner.layerIdle).pipe(Layer.provide(InlineRuntime.layer))
+      const [status] = yield* Context.get(yield* Layer.build(idle), Projections).status("balances")
+      const { head, lagEvents, partitions, position, state, versions } = status!
+      deepStrictEqual([state, position, head, lagEvents], ["standby", 3n, 4n, 1n])
+      deepStrictEqual(versions, [{ version: 1, position: 3n }])
+      assert.match(partitions[0]?.why ?? "", /^it was inline up to position 3, and then somebody appended its events/)
+    })))
+
   it.effect("is not waited for: what has a position is in it", () =>
     inMemory(Effect.gen(function*() {
       const [one, other] = [yield* start(), yield* start()]
