@@ -66,7 +66,12 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
       return Result.isSuccess(read)
         ? Effect.succeed({ key, revision, document: read.success })
         : Effect.fail(
-          new DocumentUnreadable({ view: view.name, version, key, problem: `${read.failure}. ${adviceOf(view, version)}` })
+          new DocumentUnreadable({
+            view: view.name,
+            version,
+            key,
+            problem: `${read.failure}. ${adviceOf(view, version)}`
+          })
         )
     }
   }

@@ -30,7 +30,9 @@ export const make = (tables: MemoryTables.MemoryTables, storeId: string): Inline
     )
   return InlineViews.of({
     storeId,
-    list: Effect.sync(() => inState(log, "inline").map(({ name, types, version }) => ({ name, version, types: [...types] }))),
+    list: Effect.sync(() =>
+      inState(log, "inline").map(({ name, types, version }) => ({ name, version, types: [...types] }))
+    ),
     ended: Effect.sync(() =>
       inState(log, "ended").map(({ endedAt, name, version }) => ({ name, version, position: endedAt }))
     ),

@@ -39,10 +39,14 @@ export const make = (parts: Parts): InlineViews["Service"] => {
     Effect.mapError(client.read(operation, () => inline.views().flatMap(pick)), unavailable(operation))
   return InlineViews.of({
     storeId,
-    list: look("list", ({ name, state, types, version }) =>
-      state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []),
-    ended: look("ended", ({ endedAt, name, state, version }) =>
-      state === "ended" ? [{ name, version, position: BigInt(endedAt) }] : []),
+    list: look(
+      "list",
+      ({ name, state, types, version }) => state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []
+    ),
+    ended: look(
+      "ended",
+      ({ endedAt, name, state, version }) => state === "ended" ? [{ name, version, position: BigInt(endedAt) }] : []
+    ),
     enter: (view) =>
       Effect.suspend(() => {
         Inline.assertInline(view)

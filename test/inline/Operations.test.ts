@@ -26,7 +26,6 @@ import {
   type Ports,
   type Process,
   scenario,
-  settled,
   start
 } from "./world.ts"
 
@@ -34,6 +33,9 @@ const deposit = ({ context }: { readonly context: Context.Context<Accounts> }, i
   Context.get(context, Accounts).of(id, { returning: "commit" }).deposit({ cents })
 
 const inMemory = <A, E>(run: Effect.Effect<A, E, Ports | Scope.Scope>) => scenario(memory, run)
+
+/** Of virtual time: it passes when all who can go on have done so. */
+const moment = Effect.sleep("100 millis")
 
 /** How the balances fare. */
 const statusOf = Effect.fnUntraced(function*({ context }: Process) {
@@ -46,7 +48,7 @@ const stateOf = (process: Process) => Effect.map(statusOf(process), ({ state }) 
 const untilState = Effect.fnUntraced(function*(process: Process, state: string) {
   for (let waited = 0; (yield* stateOf(process)) !== state; waited++) {
     assert.isBelow(waited, 600, `it is ${yield* stateOf(process)}, and not ${state}`)
-    yield* settled
+    yield* moment
   }
 })
 
@@ -80,7 +82,7 @@ describe("an inline view", () => {
       const process = yield* start()
       for (let n = 1; n <= 3; n++) yield* deposit(process, "a", n)
       yield* process.kill
-      yield* settled
+      yield* moment
       const events = [newEvent({ type: "MoneyDeposited", data: { cents: 4 } })]
       const stream = { tenant: "default", category: "Account", id: "a" }
       yield* store.append([[{ stream, expected: "any", events, receipts: [] }]])
@@ -143,7 +145,7 @@ describe("an inline view", () => {
         { discard: true }
       )
       yield* Effect.all([busy, Context.get(other.context, Projections).reset("balances")], { concurrency: "unbounded" })
-      yield* becomeInline
+      yield* becomeInline([one, other])
       yield* assertFolded
     })))
 
@@ -218,10 +220,10 @@ describe("a new version of an inline view", () => {
       deepStrictEqual(shown, { double: 2 * 145 })
       for (let waited = 0; !(yield* listed).includes(2); waited++) {
         assert.isBelow(waited, 100)
-        yield* settled
+        yield* moment
       }
       yield* deposit({ context: newer }, "a-1", 5)
-      yield* settled
+      yield* moment
       deepStrictEqual(yield* get("a-1"), { double: 300 })
       // Who appends in the new build does not know the old version, which ends it and leaves it to the old build's reader.
       deepStrictEqual(yield* listed, [2])

@@ -186,10 +186,17 @@ describe("a mistake in the declaration of a view", () => {
 
   it("is found where it is declared: documents that are no objects", () => {
     const declare = (document: PureCodec, then: PureCodec = Balance) => () =>
-      Projection.View()("odd", { version: 2, document, was: (was) => [was({ version: 1, document: then, up: untyped })] })
+      Projection.View()("odd", {
+        version: 2,
+        document,
+        was: (was) => [was({ version: 1, document: then, up: untyped })]
+      })
     const others = [Schema.String, Schema.Array(Balance), Schema.Int, Schema.NullOr(Schema.Date), Schema.Literal("a")]
     for (const schema of others) {
-      assert.throws(declare(schema), /A document of "odd" must be an object, .* like Schema\.Struct\(\{ value: … \}\)\.$/)
+      assert.throws(
+        declare(schema),
+        /A document of "odd" must be an object, .* like Schema\.Struct\(\{ value: … \}\)\.$/
+      )
       assert.throws(declare(Balance, schema), /must be an object/)
     }
     class Bill extends Schema.Class<Bill>("Bill")({ cents: Schema.Int }) {}
@@ -258,7 +265,10 @@ describe("a view while its new version is filled", () => {
         assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
         const notToday = yield* Effect.flip(balances.get("half"))
         assert.deepInclude(notToday, { _tag: "DocumentUnreadable", version: 1, key: "half" })
-        assert.match(notToday.message, /its upgrade is no document of today.* `was` says what documents of version 1 are in/)
+        assert.match(
+          notToday.message,
+          /its upgrade is no document of today.* `was` says what documents of version 1 are in/
+        )
         const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
         assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
         yield* append("c", newEvent({ data: { cents: 7 } }))
@@ -285,7 +295,8 @@ describe("a view while its new version is filled", () => {
         })
         yield* caughtUp(process, Balances)
         const [letter] = yield* Context.get(process.context, Projections).deadLetters("balances")
-        const advice = /If its schema was changed, give the view a new version \(version: 3\), which is filled beside the old$/
+        const advice =
+          /If its schema was changed, give the view a new version \(version: 3\), which is filled beside the old$/
         assert.match(letter?.error ?? "", /its document "c" cannot be read/)
         assert.match(letter?.error ?? "", advice)
         const { message } = yield* Effect.flip(Context.get(process.context, Balances).get("c"))
