@@ -246,8 +246,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
     file: "src/postgres/PostgresClient.ts",
-    find: "if (!URL.canParse(textOf(options.url)))",
-    replace: "if (textOf(options.url) === \"\")",
+    find: "if (problem !== undefined) {",
+    replace: "if (problem === \"\") {",
     test: "test/postgres/Tls.test.ts",
     title: "I22:"
   },
