@@ -107,7 +107,10 @@ describe("an inline view", () => {
       yield* Effect.provide(deposit("a", 1), build(PickyLive))
       const [tag, , message] = yield* Effect.provide(reasonOf(deposit("a", 1)), build(RenamedLive))
       strictEqual(tag, "ViewRefused")
-      assert.match(message, /its document "a" cannot be read: .*give the view a new version \(version: 2\), which is filled/)
+      assert.match(
+        message,
+        /its document "a" cannot be read: .*give the view a new version \(version: 2\), which is filled/
+      )
       strictEqual(yield* Sample.head, 1n)
     }).pipe(Effect.provide(Memory.layer)))
 
