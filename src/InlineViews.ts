@@ -20,6 +20,12 @@ export interface InlineView extends ViewId {
   readonly types: ReadonlyArray<string>
 }
 
+/** A view that is inline no longer, as long as its reader does not know that yet. */
+export interface EndedView extends ViewId {
+  /** Up to here its documents hold all of its events, though its checkpoint is where it became inline. */
+  readonly position: Position
+}
+
 /**
  * Whether a view that was to be inline is.
  *
@@ -86,6 +92,11 @@ export class InlineViews extends Context.Service<InlineViews, {
   readonly storeId: string
   /** The views that are inline at this moment, by name (in code points) and version. */
   readonly list: Effect.Effect<ReadonlyArray<InlineView>, StoreUnavailable>
+  /**
+   * The views that were inline until somebody appended who did not know them, by name (in code points) and version: until
+   * they are asked to `enter` or to `leave`, which puts their checkpoints there.
+   */
+  readonly ended: Effect.Effect<ReadonlyArray<EndedView>, StoreUnavailable>
   /**
    * Makes a view inline if its documents lack no event. Its checkpoint then is at the end of the log, and is made if there
    * was none. To ask for one that is inline adds types that are new.

@@ -113,7 +113,10 @@ export class ChangesMissed extends Schema.TaggedError<ChangesMissed>()("ChangesM
   }
 }
 
-/** A document in the store does not fit its schema, or cannot be upgraded: raise the version of its view, or mend it. */
+/**
+ * A document in the store does not fit its schema, or cannot be upgraded. Where the schema was changed, give the view a new
+ * version, which is filled beside the old; else mend the document, or the `up` of its version.
+ */
 export class DocumentUnreadable extends Schema.TaggedError<DocumentUnreadable>()("DocumentUnreadable", {
   view: Schema.String,
   version: Schema.Int,

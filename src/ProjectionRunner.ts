@@ -81,7 +81,8 @@ const make = Effect.fnUntraced(
     const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
       const running = all.get(definition.name)
       const isInline = definition.kind === "view" ? isInlineNow(ports, definition) : Effect.succeed(false)
-      return until({ definition, running, checkpoints: ports.checkpoints, isInline }, position, deadline)
+      const { checkpoints, leases } = ports
+      return until({ definition, running, checkpoints, leases, isInline }, position, deadline)
     }
     return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
       Context.add(Projections, operations(all, ports, awaited))

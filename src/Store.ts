@@ -9,6 +9,7 @@ import { type EventStore, StoreUnavailable } from "./EventStore.ts"
 import type { InlineViews } from "./InlineViews.ts"
 import type { Lease } from "./Lease.ts"
 import * as Memory from "./memory/Memory.ts"
+import * as PostgresUrl from "./postgres/PostgresUrl.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Sqlite from "./sqlite/Sqlite.ts"
 import type { ViewStore } from "./ViewStore.ts"
@@ -214,13 +215,14 @@ const chooseSqlite = (file: string): Effect.Effect<Choice, StoreNotChosen> => {
 
 /** The URL may say which schema; it is not repeated in a message, since it may hold a password. */
 const choosePostgres = (text: string): Effect.Effect<Choice, StoreNotChosen> => {
-  const url = URL.parse(text)
-  if (url === null || !["postgres:", "postgresql:"].includes(url.protocol)) {
+  if (!/^postgres(ql)?:/i.test(text)) {
     return notChosen(
       `The store "postgres" needs a URL: set VARVE_STORE_URL (or --url on a command line) to postgres://user:password@host/database.`
     )
   }
-  const schema = url.searchParams.get("schema") ?? undefined
+  const problem = PostgresUrl.problemOf(text)
+  if (problem !== undefined) return notChosen(`The store "postgres" cannot be found: ${problem}.`)
+  const schema = new URL(text).searchParams.get("schema") ?? undefined
   return Effect.succeed({ store: "postgres", url: Redacted.make(text), schema })
 }
 

@@ -11,9 +11,10 @@ export interface Document {
   readonly document: unknown
 }
 
-const cellMax = 40
+/** How wide a cell is at most, in a terminal and where there is none: one long key must not move all others out of sight. */
+const cellMax = { terminal: 40, elsewhere: 100 }
 
-/** The table; if the width of a terminal is given, what does not fit is cut. */
+/** The table: long cells are cut, and if the width of a terminal is given, lines that do not fit. JSON has all of it. */
 export const format = (documents: ReadonlyArray<Document>, columns: number | undefined): string => {
   const rows = documents.map(({ document, key }) => ({
     key,
@@ -24,12 +25,12 @@ export const format = (documents: ReadonlyArray<Document>, columns: number | und
     const values = rows.map(({ fields }) => fields[name] ?? undefined).filter((value) => value !== undefined)
     return values.length > 0 && values.every((value) => typeof value === "number")
   }
-  const cut = (text: string, max: number) => (columns === undefined ? text : Table.cut(text, max))
+  const cut = (text: string) => Table.cut(text, columns === undefined ? cellMax.elsewhere : cellMax.terminal)
   const table = Table.format(
     [{ title: "KEY" }, ...names.map((name) => ({ title: name, right: isNumeric(name) }))],
-    rows.map(({ fields, key }) => [Table.plain(key), ...names.map((name) => cut(cell(fields[name]), cellMax))])
+    rows.map(({ fields, key }) => [cut(Table.plain(key)), ...names.map((name) => cut(cell(fields[name])))])
   )
-  return table.split("\n").map((line) => cut(line, columns ?? 0)).join("\n")
+  return columns === undefined ? table : table.split("\n").map((line) => Table.cut(line, columns)).join("\n")
 }
 
 const cell = (value: unknown): string => {

@@ -71,7 +71,7 @@ export const command = Command.make(
   ])
 )
 
-/** Only a store that is there can be exported: opening a SQLite file would make one. */
+/** Only a store that is there can be exported: opening it would make one. */
 const choose = Effect.fnUntraced(function*(given: Store.Given) {
   const choice = yield* Store.choose(yield* StoreFlags.withEnvironment(given))
   if (choice.store === "memory") {
@@ -80,6 +80,7 @@ const choose = Effect.fnUntraced(function*(given: Store.Given) {
   if (choice.store === "sqlite" && !existsSync(choice.url)) {
     return yield* new ExportFailed({ problem: `Cannot read ${choice.url}: there is no such file.` })
   }
+  yield* StoreFlags.requireMigrated(choice)
   return choice
 })
 

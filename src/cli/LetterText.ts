@@ -11,19 +11,26 @@ const number = (value: number | bigint): string => value.toLocaleString("en-US")
 const streamOf = ({ category, id, tenant }: StreamId): string =>
   plain(`${category} ${id}${tenant === defaultTenant ? "" : ` of ${tenant}`}`)
 
+/** What was asked for beside the letters, and how far. */
+interface Asked {
+  readonly parked: ReadonlyArray<ParkedStream>
+  readonly limit: number
+  readonly after: Position
+}
+
 /** Letters and parked streams of a projection, with what may be done about them. */
-export const letters = (
-  name: string,
-  all: ReadonlyArray<DeadLetter>,
-  parked: ReadonlyArray<ParkedStream>
-): string => {
-  if (all.length === 0) return `${name} has no letters.`
+export const letters = (name: string, all: ReadonlyArray<DeadLetter>, { after, limit, parked }: Asked): string => {
+  const last = all.at(-1)
+  if (last === undefined) return `${name} has no letters${after === 0n ? "" : ` after position ${number(after)}`}.`
   const isParked = (letter: DeadLetter) => parked.some(({ fromPosition }) => fromPosition === letter.position)
   return [
     ...all.map((each) => letter(each, isParked(each))),
+    ...all.length < limit ? [] : [`${lettersOf(all.length)}. There may be more: --after ${last.position}`],
     `\`views retry ${name} POSITION\` tries an event again, \`views discard ${name} POSITION\` gives it up.`
   ].join("\n\n")
 }
+
+const lettersOf = (count: number): string => count === 1 ? "1 letter" : `${number(count)} letters`
 
 const letter = (
   { attempts, error, firstAtMillis, lastAtMillis, position, reason, stream, type }: DeadLetter,

@@ -14,7 +14,6 @@ export const runAgain = "Run the same command again: what was carried out is rec
 
 /** What to do next, by the tag of the failure. */
 const nextSteps: Readonly<Record<string, string>> = {
-  DocumentUnreadable: "Raise the version of its view, which fills it anew, or mend what is stored.",
   FieldPending: "`views status` tells how far the new version is.",
   HistoryBroken: "Declare what the events looked like with Event.evolved, or mend the code, and check again.",
   NoView: "`views status` tells how the projections of the app stand.",

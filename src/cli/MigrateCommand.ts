@@ -1,17 +1,10 @@
 /**
  * `migrate`: brings the schema of a store on PostgreSQL up to date, or says whether it is.
  */
-import { Data, Effect } from "effect"
+import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Store from "../Store.ts"
 import * as StoreFlags from "./StoreFlags.ts"
-
-/** The schema is not as this build needs it. */
-class MigrationPending extends Data.TaggedError("MigrationPending")<{ readonly problem: string }> {
-  override get message() {
-    return this.problem
-  }
-}
 
 const flags = {
   ...StoreFlags.flags,
@@ -30,7 +23,7 @@ export const command = Command.make(
     const { current, newest } = yield* Store.migrate(choice, { check })
     const place = Store.placeOf(choice)
     if (check && current < newest) {
-      return yield* new MigrationPending({ problem: `${place} is at ${current} of ${newest}; \`migrate\` goes on.` })
+      return yield* StoreFlags.pending(place, { current, newest })
     }
     const news = current < newest ? `brought from ${current} to ${newest}` : `up to date at ${newest}`
     yield* Effect.sync(() => void process.stdout.write(`${place} is ${news}.\n`))

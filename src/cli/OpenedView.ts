@@ -59,16 +59,15 @@ export const open = Effect.fnUntraced(function*(
   }
   const head = yield* (yield* EventStore).head
   const [status] = yield* kept.operations.status(name)
-  const isInline = version === live.version && status?.partitions.some(({ state }) => state === "inline") === true
   const codec = compile(target.document)
   return {
     target,
     documents: kept.views(name),
     encode: (document) => Result.getOrThrow(codec.encode(document)),
     version,
-    // What is inline lacks nothing, wherever its reader has left off.
-    position: isInline
-      ? head
+    // What is inline, or was, lacks less than its checkpoint says.
+    position: status?.version === version
+      ? status.position
       : positions.reduce((least, position) => (position < least ? position : least), positions[0] ?? 0n),
     head
   }

@@ -68,7 +68,9 @@ const note = ({ letters, name, parked, state, version, why }: Status): ReadonlyA
     notes.push(
       `Version ${version} of ${name} has never been run: a worker that has it fills it, or \`run\` with --projections.`
     )
-  } else if (state === "unattended") notes.push(`${name} is run by no worker just now.`)
+  } else if (state === "unattended") {
+    notes.push(`${name} is run by no worker just now${why === undefined ? "" : `: ${why}`}.`)
+  }
   if (letters > 0) {
     const passedOver = parked === 0
       ? ""

@@ -4,6 +4,7 @@
 import { type Config, Data, Effect, Option } from "effect"
 import { Flag } from "effect/cli"
 import { existsSync, mkdirSync } from "node:fs"
+import type { StoreUnavailable } from "../EventStore.ts"
 import * as Store from "../Store.ts"
 
 /** `--store` and `--url`. */
@@ -43,11 +44,21 @@ export class NothingKept extends Data.TaggedError("NothingKept")<{ readonly prob
   }
 }
 
-/** The same, for commands that read what is there: opening a SQLite file would make one. */
+/** The schema is not as this build needs it. */
+export class MigrationPending extends Data.TaggedError("MigrationPending")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
+  }
+}
+
+/** The same, for commands that read what is there: opening a store would make one, or change its schema. */
 export const chooseKept = Effect.fnUntraced(function*(
   given: Store.Given,
   name: string
-): Effect.fn.Return<Store.Choice, Store.StoreNotChosen | Config.ConfigError | NothingKept> {
+): Effect.fn.Return<
+  Store.Choice,
+  Store.StoreNotChosen | Config.ConfigError | NothingKept | MigrationPending | StoreUnavailable
+> {
   const all = yield* withEnvironment(given)
   const choice = isChoice(all) ? yield* Store.choose(all) : byDefault(name)
   if (choice.store === "memory") {
@@ -56,8 +67,24 @@ export const chooseKept = Effect.fnUntraced(function*(
   if (choice.store === "sqlite" && !existsSync(choice.url)) {
     return yield* new NothingKept({ problem: `Cannot read ${choice.url}: there is no such file.` })
   }
+  yield* requireMigrated(choice)
   return choice
 })
+
+/** Who only reads changes no schema on PostgreSQL: that is for workers, and for `migrate`. */
+export const requireMigrated = Effect.fnUntraced(function*(
+  choice: Store.Choice
+): Effect.fn.Return<void, NothingKept | MigrationPending | StoreUnavailable> {
+  if (choice.store !== "postgres") return
+  const { current, newest } = yield* Store.migrate(choice, { check: true })
+  const place = Store.placeOf(choice)
+  if (current === 0) return yield* new NothingKept({ problem: `There is nothing yet on ${place}.` })
+  if (current < newest) return yield* pending(place, { current, newest })
+})
+
+/** What is said of a schema that is behind, and what brings it up to date. */
+export const pending = (place: string, { current, newest }: Store.Standing): MigrationPending =>
+  new MigrationPending({ problem: `${place} is at ${current} of ${newest}; \`migrate\` goes on.` })
 
 const isChoice = ({ store, url }: Store.Given): boolean => Option.isSome(store) || Option.isSome(url)
 

@@ -61,7 +61,7 @@ export const letters = (usual: App<unknown> | undefined) =>
         Flag.withDefault(0n)
       ),
       limit: Flag.Int("limit").pipe(
-        Flag.withDescription("How many, 1 to 1,000; 20 unless given"),
+        Flag.withDescription("How many, 1 to 1,000; 20 unless given. Where so many are shown there may be more"),
         Flag.filter((limit) => limit >= 1 && limit <= 1_000, () => "from 1 to 1,000"),
         Flag.withDefault(20)
       )
@@ -72,7 +72,7 @@ export const letters = (usual: App<unknown> | undefined) =>
           yield* ProjectionFlags.findKept(kept, name)
           const letters = yield* kept.operations.deadLetters(name, { after, limit })
           const parked = yield* kept.operations.parked(name)
-          yield* print(json, { letters, parked }, LetterText.letters(name, letters, parked))
+          yield* print(json, { letters, parked }, LetterText.letters(name, letters, { parked, limit, after }))
         }))
   ).pipe(
     Command.withShortDescription("Show the events that a projection could not work off, and why"),

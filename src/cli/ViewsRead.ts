@@ -61,7 +61,7 @@ export const get = (usual: App<unknown> | undefined) =>
   ).pipe(
     Command.withDescription("Show a document of a view, as JSON"),
     Command.withExamples([
-      { command: "npm start -- views get order-summaries order-1", description: "A line of the demo's orders" }
+      { command: "npm start -- views get order-summaries o-000000001", description: "The demo's first order" }
     ])
   )
 
@@ -83,7 +83,7 @@ const flags = {
     Flag.withDefault(false)
   ),
   limit: Flag.Int("limit").pipe(
-    Flag.withDescription("How many, 1 to 1,000; 20 unless given"),
+    Flag.withDescription("How many, 1 to 1,000; 20 unless given. Where so many are shown there may be more"),
     Flag.filter((limit) => limit >= 1 && limit <= 1_000, () => "from 1 to 1,000"),
     Flag.withDefault(20)
   ),

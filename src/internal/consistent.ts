@@ -1,7 +1,7 @@
 /**
  * Commands whose answer waits until projections show what they have done.
  */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Predicate } from "effect"
 import { InputInvalid } from "../Admission.ts"
 import type { Commit, HandleOptions } from "../AggregateHost.ts"
 import type { Position, StreamId } from "../Event.ts"
@@ -22,9 +22,9 @@ export const consistently = (
   carriedOut: Effect.Effect<Commit<unknown>, unknown>
 ): Effect.Effect<Commit<unknown>, unknown> =>
   Effect.suspend(() => {
-    if (projections === undefined) {
-      return failure(new InputInvalid({ what: "consistent", problem: "no projections are run beside this runtime" }))
-    }
+    if (projections === undefined) return invalid("no projections are run beside this runtime")
+    const problem = refused(consistent)
+    if (problem !== undefined) return invalid(problem)
     const sinceMillis = elapsedMillis(clock)
     const given = deadline === undefined ? undefined : durationOf(deadline)
     return Effect.flatMap(carriedOut, (commit) => {
@@ -41,6 +41,19 @@ export const consistently = (
       return Effect.as(shown, commit)
     })
   })
+
+const invalid = (problem: string) => failure(new InputInvalid({ what: "consistent", problem }))
+
+/** Who is not checked by a compiler is told before anything is written, and not after it. */
+const refused = (consistent: unknown): string | undefined => {
+  const wanted = "a list of projections is expected, like [OrderSummaries]"
+  if (!Array.isArray(consistent)) return wanted
+  const wrong = consistent.findIndex((defined) => !isDefined(defined))
+  return wrong < 0 ? undefined : `${wanted}, and number ${wrong + 1} of it is none: name its class, not its name`
+}
+
+const isDefined = (value: unknown): boolean =>
+  Predicate.hasProperty(value, "definition") && Predicate.hasProperty(value.definition, "kind")
 
 const awaitOne = (
   projections: ProjectionHost["Service"],

@@ -116,7 +116,7 @@ export const apply = (
   const open = new Map<string, Open>()
   try {
     for (const { key, run } of steps) {
-      const one = open.get(key) ?? begin(documents, key, find(key))
+      const one = open.get(key) ?? begin(documents, { view, key }, find(key))
       open.set(key, one)
       one.document = run(one.document)
     }
@@ -131,11 +131,16 @@ export const apply = (
 }
 
 /** Made anew from its text each time, so that nothing that a handler does to it lasts. */
-const begin = ({ decode }: ViewDocuments.Documents, key: string, text: Text): Open => {
+const begin = (
+  { decode }: ViewDocuments.Documents,
+  { key, view }: { readonly key: string; readonly view: ViewId },
+  text: Text
+): Open => {
   if (text === undefined) return { expected: text, document: undefined }
   const read = decode(text)
-  if (Result.isFailure(read)) throw new TypeError(`its document "${key}" cannot be read: ${read.failure}`)
-  return { expected: text, document: read.success }
+  if (Result.isSuccess(read)) return { expected: text, document: read.success }
+  const problem = `its document "${key}" cannot be read: ${read.failure}`
+  throw new TypeError(`${problem}. ${ViewDocuments.mended(view.version)}`)
 }
 
 const close = ({ encode }: ViewDocuments.Documents, key: string, document: unknown): Text => {

@@ -19,7 +19,10 @@ export const report = Effect.fnUntraced(function*(
   const checkpoints = yield* ledger.list(name)
   const own = checkpoints.filter((checkpoint) => checkpoint.version === version)
   const isInline = yield* keptOf(running)?.isInline ?? Effect.succeed(false)
-  const partitions = readers.map((reader) => isInline ? inlineAt(reader, head) : partitionOf(reader, own))
+  const ended = isInline ? undefined : yield* endOf(running)
+  const partitions = readers.map((reader) =>
+    isInline ? inlineAt(reader, head) : endedAt(partitionOf(reader, own), ended)
+  )
   const worst = partitions.reduce((worst, partition) => rank(partition) > rank(worst) ? partition : worst)
   const position = least(partitions)
   const shown = live && (yield* LiveVersions.refresh(live))
@@ -38,7 +41,9 @@ export const report = Effect.fnUntraced(function*(
     letters: yield* sum(readers, ({ letterId }) => ports.letters.count(letterId)),
     parked: yield* sum(readers, ({ letterId }) => Effect.map(ports.letters.parked(letterId), ({ length }) => length)),
     rebuild: live !== undefined && LiveVersions.isNew(live) ? rebuild(running, position, head) : undefined,
-    versions: versionsOf(checkpoints)
+    versions: versionsOf(
+      checkpoints.map((each) => each.version === version && (isInline || ended) ? { ...each, position } : each)
+    )
   }
 })
 
@@ -63,6 +68,23 @@ const inlineAt = ({ id: { partition } }: Reader, head: Position): PartitionStatu
   state: "inline",
   why: undefined
 })
+
+/** Where the view has ended to be inline, if its reader has not been told yet. */
+const endOf = Effect.fnUntraced(function*(
+  running: Running
+): Effect.fn.Return<Position | undefined, StoreUnavailable> {
+  const { definition: { name, version }, ports: { inline } } = running
+  if (inline === undefined || keptOf(running) === undefined) return undefined
+  return (yield* inline.ended).find((view) => view.name === name && view.version === version)?.position
+})
+
+/** Up to there appends have taken its events in; its checkpoint is where it became inline. */
+const endedAt = (partition: PartitionStatus, ended: Position | undefined): PartitionStatus =>
+  ended === undefined || ended < partition.position || partition.state !== "standby" ? partition : {
+    ...partition,
+    position: ended,
+    why: `it was inline up to position ${ended}, and then somebody appended its events who does not run it`
+  }
 
 const ranks: { readonly [State in ProjectionState]: number } = {
   inline: 0,

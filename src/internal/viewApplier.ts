@@ -166,7 +166,7 @@ const load = Effect.fnUntraced(function*(
       cached.loaded = true
       DocumentCache.measure(cache, cached, text?.length ?? 0)
       cached.problem = Result.isFailure(read)
-        ? `its document "${cached.key}" cannot be read: ${read.failure}`
+        ? `its document "${cached.key}" cannot be read: ${read.failure}. ${ViewDocuments.mended(view.version)}`
         : undefined
       cached.committed = cached.document = Result.isSuccess(read) ? frozen(read.success) : undefined
     }

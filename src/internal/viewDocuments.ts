@@ -29,6 +29,13 @@ export const make = (schema: PureCodec): Documents => {
   }
 }
 
+/**
+ * What is to be done about a document of this version that cannot be read. It is its schema mostly, which somebody has
+ * changed and left the version as it was.
+ */
+export const mended = (version: number): string =>
+  `If its schema was changed, give the view a new version (version: ${version + 1}), which is filled beside the old`
+
 /** A document of another version, and what it is in the next one that is declared. */
 export interface Earlier {
   readonly version: number
@@ -58,6 +65,37 @@ const upgraded = ({ decode }: Documents, up: Earlier["up"], today: Documents): D
     return Result.fail(`its upgrade threw: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
+
+/** Throws a `TypeError` where no document of a schema can be one: it would be found by the first event only. */
+export const refuseOthers = (name: string, schema: PureCodec): void => {
+  const { ast } = Schema.toEncoded(Schema.toCodecJson(schema))
+  if (mayBeObject(ast)) return
+  throw new TypeError(
+    `A document of "${name}" must be an object, and its schema is of something else: put it into a field, like ` +
+      "Schema.Struct({ value: … })."
+  )
+}
+
+/** Not certain that it is not: who is told by a function what it is, or that it may be anything, is believed. */
+const mayBeObject = (ast: SchemaAST.AST): boolean =>
+  SchemaAST.isUnion(ast) ? ast.types.some(mayBeObject) : !others.has(ast._tag)
+
+const others: ReadonlySet<SchemaAST.AST["_tag"]> = new Set([
+  "Arrays",
+  "BigInt",
+  "Boolean",
+  "Enum",
+  "Literal",
+  "Never",
+  "Null",
+  "Number",
+  "String",
+  "Symbol",
+  "TemplateLiteral",
+  "Undefined",
+  "UniqueSymbol",
+  "Void"
+])
 
 /** The names of a document's fields as they are kept, with what each holds; undefined if it is not an object. */
 const fieldsOf = (schema: PureCodec): ReadonlyMap<string, SchemaAST.AST> | undefined => {

@@ -20,12 +20,14 @@ interface Options {
 
 /** How a view is asked. Throws where its declaration cannot be. */
 export const readableOf = (name: string, { document, indexes = [], version, was }: Options): ViewReads.Readable => {
+  const earlier = was?.((earlier) => earlier) ?? []
+  for (const schema of [document, ...earlier.map(({ document }) => document)]) Documents.refuseOthers(name, schema)
   const view = { name, version, indexes: Documents.indexesOf(document, indexes) }
   const readable: ViewReads.Readable = {
     view,
     document,
     fields: ViewReads.schemasOf(document, view),
-    was: was?.((earlier) => earlier) ?? []
+    was: earlier
   }
   ViewReads.refuseEarlier(readable)
   return readable

@@ -37,12 +37,14 @@ export const refuseEarlier = ({ view, was }: Readable): void => {
   throw new RangeError(`"${view.name}" names version ${wrong.version} as an earlier one: ${wanted}.`)
 }
 
+type Direction = "ascending" | "descending"
+
 /** What a query says, of whatever view. */
 interface Told {
   readonly where?: { readonly [field: string]: unknown } | undefined
   readonly tenant?: string | undefined
   readonly limit?: number | undefined
-  readonly orderBy?: { readonly field: string; readonly direction?: "ascending" | "descending" | undefined } | undefined
+  readonly orderBy?: { readonly field: string; readonly direction?: Direction | undefined } | undefined
   readonly after?: string | { readonly key: string; readonly document?: unknown } | undefined
 }
 
@@ -63,7 +65,14 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
       const read = decode(document)
       return Result.isSuccess(read)
         ? Effect.succeed({ key, revision, document: read.success })
-        : Effect.fail(new DocumentUnreadable({ view: view.name, version, key, problem: read.failure }))
+        : Effect.fail(
+          new DocumentUnreadable({
+            view: view.name,
+            version,
+            key,
+            problem: `${read.failure}. ${adviceOf(view, version)}`
+          })
+        )
     }
   }
 
@@ -88,6 +97,11 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
     changes: hosted.changes
   }
 }
+
+const adviceOf = (view: ViewDefinition, version: number): string =>
+  version === view.version
+    ? Documents.mended(version)
+    : `Its \`was\` says what documents of version ${version} are in version ${view.version}`
 
 /** The definition of the version that is read, once what is asked for can be asked of it. */
 const indexed = ({ view, was }: Readable, store: ViewStore["Service"]) => {
@@ -119,7 +133,7 @@ type Encode = ReturnType<typeof Documents.fieldEncoder>
 
 const queryOf = (told: Told, encode: Encode): Result.Result<ViewQuery, Exclude<ReadFailure, StoreUnavailable>> =>
   Result.gen(function*() {
-    const { limit = 100, orderBy, tenant = defaultTenant, where = {} } = told
+    const { limit = 100, tenant = defaultTenant, where = {} } = told
     const refusal = refuseName("the tenant", tenant)
     if (refusal !== undefined) return yield* Result.fail(refusal)
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1_000) {
@@ -130,15 +144,26 @@ const queryOf = (told: Told, encode: Encode): Result.Result<ViewQuery, Exclude<R
       if (value === undefined) return yield* invalid(`where.${field}`, "it is undefined: leave it out, or give null")
       equal.push({ field, equals: yield* encoded(encode, field, value) })
     }
-    if (orderBy !== undefined) yield* encoded(encode, orderBy.field, null)
     return {
       tenant,
       limit,
       where: equal,
-      orderBy: orderBy && { field: orderBy.field, direction: orderBy.direction ?? "ascending" },
+      orderBy: yield* orderOf(told, encode),
       after: yield* afterOf(told, encode)
     }
   })
+
+/** Who is not checked by a compiler must not be answered in another order than he asked for. */
+const orderOf = ({ orderBy }: Told, encode: Encode): Result.Result<ViewQuery["orderBy"], InputInvalid> => {
+  if (orderBy === undefined) return Result.succeed(undefined)
+  const { direction = "ascending", field } = orderBy
+  if (!directions.includes(direction)) {
+    return invalid("orderBy.direction", `"ascending" or "descending" is expected, not "${String(direction)}"`)
+  }
+  return Result.map(encoded(encode, field, null), () => ({ field, direction }))
+}
+
+const directions: ReadonlyArray<Direction> = ["ascending", "descending"]
 
 const afterOf = ({ after, orderBy }: Told, encode: Encode): Result.Result<ViewQuery["after"], InputInvalid> => {
   if (after === undefined) return Result.succeed(undefined)

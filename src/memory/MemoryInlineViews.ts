@@ -31,10 +31,10 @@ export const make = (tables: MemoryTables.MemoryTables, storeId: string): Inline
   return InlineViews.of({
     storeId,
     list: Effect.sync(() =>
-      Array.from(log.inline.values())
-        .filter(({ state }) => state === "inline")
-        .sort((a, b) => byCodePoints(a.name, b.name) || a.version - b.version)
-        .map(({ name, types, version }) => ({ name, version, types: [...types] }))
+      inState(log, "inline").map(({ name, types, version }) => ({ name, version, types: [...types] }))
+    ),
+    ended: Effect.sync(() =>
+      inState(log, "ended").map(({ endedAt, name, version }) => ({ name, version, position: endedAt }))
     ),
     enter: (view) =>
       Effect.suspend(() => {
@@ -57,6 +57,11 @@ export const make = (tables: MemoryTables.MemoryTables, storeId: string): Inline
       })
   })
 }
+
+const inState = ({ inline }: MemoryLog.MemoryLog, wanted: "inline" | "ended") =>
+  Array.from(inline.values())
+    .filter(({ state }) => state === wanted)
+    .sort((a, b) => byCodePoints(a.name, b.name) || a.version - b.version)
 
 const refused = (operation: string, view: ViewId) =>
   Result.fail(new StoreUnavailable({ operation, detail: Views.noRoom(view), lasting: true }))

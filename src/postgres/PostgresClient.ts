@@ -16,6 +16,7 @@ import { type Failed, OwnFailure, serverSilent, toFailed, toUnavailable } from "
 import { channelOf } from "./PostgresFunctions.ts"
 import type { Statement } from "./PostgresStatements.ts"
 import * as PostgresTransactions from "./PostgresTransactions.ts"
+import * as PostgresUrl from "./PostgresUrl.ts"
 
 /** Which database, and how to use it. */
 export interface Options {
@@ -97,7 +98,10 @@ const make = Effect.fnUntraced(function*(
     return yield* unavailable("open", "the schema's name must be 1 to 40 lower-case letters, digits and _")
   }
   // The driver would say the whole of it in its span, with the password.
-  if (!URL.canParse(textOf(options.url))) return yield* unavailable("open", "its URL is not one")
+  const problem = PostgresUrl.problemOf(textOf(options.url))
+  if (problem !== undefined) {
+    return yield* new StoreUnavailable({ operation: "open", detail: problem, lasting: true })
+  }
   const writing = yield* pool({
     ...configOf(options, { ...writerGuards, ...session }),
     maxConnections: 1,

@@ -28,13 +28,13 @@ const details: ReadonlyMap<string, string> = new Map([
   ["25006", "the server is read-only: a standby, perhaps"],
   ["25P02", "a statement of the same transaction failed before"],
   ["25P03", "the transaction was left waiting for too long"],
-  ["28000", "the server does not admit this user"],
-  ["28P01", "the server does not take this user's password"],
-  ["3D000", "the database does not exist"],
+  ["28000", "the server does not admit this user: see to the user in the URL, or to the server's pg_hba.conf"],
+  ["28P01", "the server does not take this user's password: mend the one in the URL"],
+  ["3D000", "the database does not exist: make it, or mend its name in the URL"],
   ["3F000", "the schema does not exist: migrate first"],
   ["40001", "another transaction was in the way"],
   ["40P01", "two transactions waited for each other"],
-  ["42501", "the user lacks a privilege"],
+  ["42501", "the user lacks a privilege: have the owner of the schema or of the database grant it, or run `migrate`"],
   ["42883", "a function of the schema is missing: migrate first"],
   ["42P01", "a table of the schema is missing: migrate first"],
   ["53100", "the server's disk is full"],
@@ -48,16 +48,43 @@ const details: ReadonlyMap<string, string> = new Map([
   ["VRV02", "SET CONSTRAINTS must leave appends to the commit"]
 ])
 
+/** Why there is no connection, where the driver says so in words of its own. */
+const refusals: ReadonlyMap<string, string> = new Map([
+  ["PgConnection: No password configured", "the server wants a password, and the URL has none: user:password@host"],
+  [
+    "PgConnection: Server refused TLS",
+    "the connection failed: the server has no TLS. Turn it on there, or leave sslmode (and ssl) out"
+  ],
+  ["PgConnection: No username configured", "its URL names no user: user:password@host"]
+])
+
+/** What Node finds wrong with a certificate. */
+const isOfCertificate = (code: string): boolean => /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT)/.test(code)
+
+/** The server says so in these words where it speaks English; else it is a user like any other. */
+const wantsTls = (cause: unknown): boolean => cause instanceof Error && /no encryption|SSL off/.test(cause.message)
+
 /** What failed, in plain words. */
 const detailOf = ({ reason }: SqlError.SqlError): string => {
   if (reason.operation === lost) return "the connection was lost during the commit: whether it was kept is not known"
   if (reason.message === silent) return "the server does not answer"
   if (reason.message === undone) return "a statement of the transaction had failed, so nothing of it was kept"
+  const refusal = refusals.get(reason.message)
+  if (refusal !== undefined) return refusal
   const { code, isServer } = codeOf(reason.cause)
-  if (code !== undefined) {
-    return details.get(code) ?? (isServer ? `the server refused with code ${code}` : `the network failed with ${code}`)
+  if (code === "28000" && wantsTls(reason.cause)) {
+    return "the server does not admit this user without TLS: add sslmode=require to the URL"
   }
+  if (code !== undefined) return details.get(code) ?? ofCode(code, isServer)
   return reason._tag === "ConnectionError" ? "the connection failed" : "the server's answer was not understood"
+}
+
+const ofCode = (code: string, isServer: boolean): string => {
+  if (isServer) return `the server refused with code ${code}`
+  return isOfCertificate(code)
+    ? `the server's certificate is not trusted (${code}): give the one that signed it as ssl.ca, or name its file in ` +
+      "NODE_EXTRA_CA_CERTS"
+    : `the network failed with ${code}`
 }
 
 /** The code of an append that is refused when its transaction is to be committed. */
@@ -133,13 +160,15 @@ interface Asked {
 /** The store's own word for what failed. */
 export const toUnavailable = ({ asked, name }: Asked) => (error: SqlError.SqlError): StoreUnavailable => {
   const { code } = codeOf(error.reason.cause)
+  const lasting = isLasting(code) || refusals.has(error.reason.message)
   const detail = code === "42P01" && asked !== undefined ? asked.absent : detailOf(error)
   const operation = asked?.operation ?? name
-  return new StoreUnavailable({ operation, detail, ...(isLasting(code) && { lasting: true }) })
+  return new StoreUnavailable({ operation, detail, ...(lasting && { lasting: true }) })
 }
 
 /** Somebody has to do something before it is of use to ask again. */
-const isLasting = (code: string | undefined): boolean => code !== undefined && lastingCodes.has(code)
+const isLasting = (code: string | undefined): boolean =>
+  code !== undefined && (lastingCodes.has(code) || isOfCertificate(code))
 
 const lastingCodes = new Set([
   "ERR_INVALID_URL",

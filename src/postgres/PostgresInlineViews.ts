@@ -34,6 +34,14 @@ export const make = (
           return { name, version, types }
         })
     ),
+    ended: Effect.map(
+      client.read(statements.endedViews, []),
+      (rows) =>
+        rows.map((row) => {
+          const [name, version, position] = untyped<readonly [string, number, Position]>(row)
+          return { name, version, position }
+        })
+    ),
     enter: (view) =>
       Effect.suspend(() => {
         Inline.assertInline(view)

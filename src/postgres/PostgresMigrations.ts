@@ -195,7 +195,7 @@ export const standing = (schema: string): Effect.Effect<Standing, StoreUnavailab
       SELECT (SELECT max(migration_id) FROM ${sql(tableOf(schema))}) AS "current",
         (SELECT oldest_build FROM ${sql(`${schema}.store`)}) AS "oldestBuild"`
     return { current: row?.current ?? 0, newest, oldestBuild: row?.oldestBuild ?? 0 }
-  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toUnavailable({ name: "migrate" })(error))))
+  }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(failed(error))))
 
 /**
  * Brings a schema up to date, and answers where it stood before. A schema that is up to date is only looked at, so a
@@ -224,10 +224,10 @@ const migrate = (schema: string) =>
     Migrator.make({})({ loader: Migrator.fromRecord(migrations(schema)), table: tableOf(schema) })
   ).pipe(
     Effect.catchTags({
-      SqlError: (error) => Effect.fail(toUnavailable({ name: "migrate" })(error)),
+      SqlError: (error) => Effect.fail(failed(error)),
       MigrationError: ({ cause }) =>
         isSqlError(cause)
-          ? Effect.fail(toUnavailable({ name: "migrate" })(cause))
+          ? Effect.fail(failed(cause))
           : unavailable("a migration failed; nothing of it was kept")
     })
   )
@@ -244,5 +244,9 @@ const makeSchema = Effect.fnUntraced(function*(schema: string) {
 
 const isSqlError = (cause: unknown): cause is SqlError.SqlError =>
   typeof cause === "object" && cause !== null && "_tag" in cause && cause._tag === "SqlError"
+
+/** It is the first that is asked of a database: who is not let in has migrated nothing. */
+const failed = (error: SqlError.SqlError): StoreUnavailable =>
+  toUnavailable({ name: error.reason.operation === "connect" ? "open" : "migrate" })(error)
 
 const unavailable = (detail: string) => Effect.fail(new StoreUnavailable({ operation: "migrate", detail }))

@@ -78,6 +78,8 @@ WHERE current_setting('transaction_isolation') = 'read committed' RETURNING 1`
 const inline = (s: string) => ({
   inlineViews: `SELECT v.name, v.version, v.types FROM ${s}.inline_views v WHERE v.state = 'inline'
 ORDER BY v.name, v.version`,
+  endedViews: `SELECT v.name, v.version, v.ended_at FROM ${s}.inline_views v WHERE v.state = 'ended'
+ORDER BY v.name, v.version`,
   isInline: `SELECT 1 FROM ${s}.inline_views v WHERE v.name = $1 AND v.version = $2 AND v.state <> 'filling'`,
   enterInline: `SELECT * FROM ${s}.enter_inline_v1($1, $2, $3, $4)`,
   leaveInline: `SELECT * FROM ${s}.leave_inline_v1($1, $2, $3)`

@@ -35,17 +35,17 @@ export const make = (parts: Parts): InlineViews["Service"] => {
       (nowMillis) =>
         Effect.mapError(client.write(operation, () => work(sceneOf(parts, nowMillis))), unavailable(operation))
     )
+  const look = <A>(operation: string, pick: (row: InlineRow) => ReadonlyArray<A>) =>
+    Effect.mapError(client.read(operation, () => inline.views().flatMap(pick)), unavailable(operation))
   return InlineViews.of({
     storeId,
-    list: Effect.mapError(
-      client.read(
-        "list",
-        () =>
-          inline.views().flatMap(({ name, state, types, version }) =>
-            state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []
-          )
-      ),
-      unavailable("list")
+    list: look(
+      "list",
+      ({ name, state, types, version }) => state === "inline" ? [{ name, version, types: JSON.parse(types) }] : []
+    ),
+    ended: look(
+      "ended",
+      ({ endedAt, name, state, version }) => state === "ended" ? [{ name, version, position: BigInt(endedAt) }] : []
     ),
     enter: (view) =>
       Effect.suspend(() => {

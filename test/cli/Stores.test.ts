@@ -52,6 +52,8 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
   const noUrl = "The store \"memory\" takes no url, but one was given: leave it out, or choose sqlite."
   const noAddress =
     "The store \"postgres\" needs a URL: set VARVE_STORE_URL (or --url on a command line) to postgres://user:password@host/database."
+  const escaping = "In a password, write @ : / ? # % as encodeURIComponent does: %40 %3A %2F %3F %23 %25."
+  const notFound = (problem: string) => `The store "postgres" cannot be found: its URL ${problem}. ${escaping}`
   const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, Readonly<Record<string, string>>, string]> = [
     ["an unknown store by flag", ["--store", "redis"], {}, unknown],
     ["an unknown store by environment", [], { VARVE_STORE: "redis" }, unknown],
@@ -60,6 +62,24 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
     ["sqlite with an empty file name", ["--store", "sqlite", "--url", ""], {}, noFile],
     ["sqlite with the URL of PostgreSQL", ["--store", "sqlite", "--url", "postgres://me:topsecret@db/x"], {}, noServer],
     ["postgres without a URL", ["--store", "postgres"], {}, noAddress],
+    [
+      "postgres with a bare % in the password",
+      ["--store", "postgres", "--url", "postgres://me:topsecret%@db/x"],
+      {},
+      notFound("has a % that stands for nothing")
+    ],
+    [
+      "postgres with a bare # in the password",
+      ["--store", "postgres", "--url", "postgres://me:top#secret@db/x"],
+      {},
+      notFound("is not one, like postgres://user:password@host/database")
+    ],
+    [
+      "I22: postgres with a bare / in the password, which would be told as its host",
+      ["--store", "postgres", "--url", "postgres://me:1/topsecret@db/x"],
+      {},
+      notFound("ends within the password")
+    ],
     ["postgres with a file", ["--store", "postgres", "--url", "log.sqlite"], {}, noAddress],
     [
       "postgres by flag, and the file of another store by environment",

@@ -44,6 +44,12 @@ describe("help", () => {
     }
   })
 
+  it("of views get names a key that the demo has, as the README does", async () => {
+    const { stdout } = await varve(["views", "get", "--help"])
+    const [example = "?"] = /npm start -- views get order-summaries o-\d{9}/.exec(stdout) ?? []
+    assert.include(readFileSync(inProject("README.md"), "utf8"), example)
+  })
+
   it("of views names what may be asked and done, each in a line", async () => {
     const ended = await varve(["views", "--help"])
     for (

@@ -91,6 +91,19 @@ describe("documents", () => {
     ])
   })
 
+  it("with a long key or a long text do not move the others out of sight", () => {
+    const key = "k".repeat(255)
+    const long = [{ key, document: { note: "x".repeat(300), cents: 1 } }, {
+      key: "b",
+      document: { note: "", cents: 2 }
+    }]
+    const [, first, second] = DocumentTable.format(long, undefined).split("\n")
+    assert.strictEqual(first, `${"k".repeat(99)}…  ${"x".repeat(99)}…      1`)
+    assert.strictEqual(second, `b${" ".repeat(207)}2`)
+    const [, inTerminal] = DocumentTable.format(long, 200).split("\n")
+    assert.strictEqual(inTerminal, `${"k".repeat(39)}…  ${"x".repeat(39)}…      1`)
+  })
+
   it("are cut to the width of a terminal", () => {
     const lines = DocumentTable.format(documents, 40).split("\n")
     assert.deepStrictEqual(lines.map((line) => [...line].length), [40, 40, 40])
@@ -164,9 +177,40 @@ describe("how projections stand", () => {
       "bills could not work off 2 events, and passes over 2 streams: see `views letters bills`."
     ])
     assert.deepStrictEqual(rows({ state: "unattended" }).slice(2), ["bills is run by no worker just now."])
+    assert.deepStrictEqual(rows({ state: "unattended", why: "it was inline" }).slice(2), [
+      "bills is run by no worker just now: it was inline."
+    ])
     assert.deepStrictEqual(rows({ state: "never run" }).slice(2), [
       "Version 2 of bills has never been run: a worker that has it fills it, or `run` with --projections."
     ])
+  })
+})
+
+describe("letters", () => {
+  const letter = (position: bigint) => ({
+    reader: { name: "bills", version: 1 },
+    position,
+    eventId: "e",
+    stream: { tenant: "default", category: "Bill", id: `b-${position}` },
+    type: "BillSent",
+    reason: "HandlerFailed" as const,
+    error: "no such budget",
+    attempts: 3,
+    firstAtMillis: 0,
+    lastAtMillis: 0
+  })
+  const told = (all: ReadonlyArray<bigint>, limit: number, after = 0n) =>
+    LetterText.letters("bills", all.map(letter), { parked: [], limit, after })
+
+  it("are not taken for all of them where as many are shown as were asked for", () => {
+    assert.include(told([3n, 1_700n], 2), "\n\n2 letters. There may be more: --after 1700\n\n")
+    assert.include(told([3n], 1), "\n\n1 letter. There may be more: --after 3\n\n")
+    assert.notInclude(told([3n, 1_700n], 3), "more")
+  })
+
+  it("that there are none is said of what was asked for", () => {
+    assert.strictEqual(told([], 20), "bills has no letters.")
+    assert.strictEqual(told([], 20, 1_700n), "bills has no letters after position 1,700.")
   })
 })
 

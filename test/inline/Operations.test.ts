@@ -26,7 +26,6 @@ import {
   type Ports,
   type Process,
   scenario,
-  settled,
   start
 } from "./world.ts"
 
@@ -34,6 +33,9 @@ const deposit = ({ context }: { readonly context: Context.Context<Accounts> }, i
   Context.get(context, Accounts).of(id, { returning: "commit" }).deposit({ cents })
 
 const inMemory = <A, E>(run: Effect.Effect<A, E, Ports | Scope.Scope>) => scenario(memory, run)
+
+/** Of virtual time: it passes when all who can go on have done so. */
+const moment = Effect.sleep("100 millis")
 
 /** How the balances fare. */
 const statusOf = Effect.fnUntraced(function*({ context }: Process) {
@@ -46,7 +48,7 @@ const stateOf = (process: Process) => Effect.map(statusOf(process), ({ state }) 
 const untilState = Effect.fnUntraced(function*(process: Process, state: string) {
   for (let waited = 0; (yield* stateOf(process)) !== state; waited++) {
     assert.isBelow(waited, 600, `it is ${yield* stateOf(process)}, and not ${state}`)
-    yield* settled
+    yield* moment
   }
 })
 
@@ -72,6 +74,24 @@ describe("an inline view", () => {
         const { head, lagEvents, lagSeconds, partitions, position } = yield* statusOf(process)
         deepStrictEqual([position, head, lagEvents, lagSeconds, partitions.length], [5n, 5n, 0n, 0, 1])
       }
+    })))
+
+  it.effect("says how far it is once somebody has ended it, though nobody runs it", () =>
+    inMemory(Effect.gen(function*() {
+      const store = yield* EventStore
+      const process = yield* start()
+      for (let n = 1; n <= 3; n++) yield* deposit(process, "a", n)
+      yield* process.kill
+      yield* moment
+      const events = [newEvent({ type: "MoneyDeposited", data: { cents: 4 } })]
+      const stream = { tenant: "default", category: "Account", id: "a" }
+      yield* store.append([[{ stream, expected: "any", events, receipts: [] }]])
+      const idle = Layer.provideMerge(BalancesLive, ProjectionRunner.layerIdle).pipe(Layer.provide(InlineRuntime.layer))
+      const [status] = yield* Context.get(yield* Layer.build(idle), Projections).status("balances")
+      const { head, lagEvents, partitions, position, state, versions } = status!
+      deepStrictEqual([state, position, head, lagEvents], ["standby", 3n, 4n, 1n])
+      deepStrictEqual(versions, [{ version: 1, position: 3n }])
+      assert.match(partitions[0]?.why ?? "", /^it was inline up to position 3, and then somebody appended its events/)
     })))
 
   it.effect("is not waited for: what has a position is in it", () =>
@@ -125,7 +145,7 @@ describe("an inline view", () => {
         { discard: true }
       )
       yield* Effect.all([busy, Context.get(other.context, Projections).reset("balances")], { concurrency: "unbounded" })
-      yield* becomeInline
+      yield* becomeInline([one, other])
       yield* assertFolded
     })))
 
@@ -200,10 +220,10 @@ describe("a new version of an inline view", () => {
       deepStrictEqual(shown, { double: 2 * 145 })
       for (let waited = 0; !(yield* listed).includes(2); waited++) {
         assert.isBelow(waited, 100)
-        yield* settled
+        yield* moment
       }
       yield* deposit({ context: newer }, "a-1", 5)
-      yield* settled
+      yield* moment
       deepStrictEqual(yield* get("a-1"), { double: 300 })
       // Who appends in the new build does not know the old version, which ends it and leaves it to the old build's reader.
       deepStrictEqual(yield* listed, [2])

@@ -7,9 +7,11 @@ import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { limits } from "../../src/Admission.ts"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import { type Append, EventStore } from "../../src/EventStore.ts"
+import type { InlineHost } from "../../src/InlineHost.ts"
 import * as InlineRuntime from "../../src/InlineRuntime.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Projection from "../../src/Projection.ts"
+import type { ProjectionHost } from "../../src/ProjectionHost.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import * as FaultyStore from "../../src/testing/FaultyStore.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
@@ -46,6 +48,26 @@ const Live = accounts.pipe(
   Layer.provideMerge(Layer.provideMerge(FaultyStore.layerShared, Memory.layer))
 )
 
+/** The same view in a later build, by the same version. */
+class Renamed extends Projection.View<Renamed>()("picky", {
+  version: 1,
+  document: Schema.Struct({ amountCents: Schema.Int })
+}) {}
+
+const RenamedLive = Renamed.toInlineLayer((on) => [
+  on(AccountEvent, { MoneyDeposited: (_, { cents }) => ({ amountCents: cents }) })
+])
+
+/** A build with its view, over the stores at hand. */
+const build = <View>(view: Layer.Layer<View, never, InlineHost | ProjectionHost | ViewStore>) =>
+  accounts.pipe(
+    Layer.provideMerge(view),
+    Layer.provide(AggregateRuntime.layer),
+    Layer.provide(ProjectionRunner.layer),
+    Layer.provide(InlineRuntime.layer),
+    Layer.fresh
+  )
+
 const deposit = (id: string, cents: number, parts: { readonly commandId?: string } = {}) =>
   Effect.flatMap(Accounts, (accounts) => accounts.of(id, { returning: "commit", ...parts }).deposit({ cents }))
 
@@ -79,6 +101,18 @@ describe("an inline view", () => {
       strictEqual((yield* deposit("a", 2)).version, 2)
       deepStrictEqual(yield* documentOf("a"), { cents: 3 })
     }).pipe(Effect.provide(Live)))
+
+  it.effect("I14: whose documents were changed without a new version says so, and takes nothing in", () =>
+    Effect.gen(function*() {
+      yield* Effect.provide(deposit("a", 1), build(PickyLive))
+      const [tag, , message] = yield* Effect.provide(reasonOf(deposit("a", 1)), build(RenamedLive))
+      strictEqual(tag, "ViewRefused")
+      assert.match(
+        message,
+        /its document "a" cannot be read: .*give the view a new version \(version: 2\), which is filled/
+      )
+      strictEqual(yield* Sample.head, 1n)
+    }).pipe(Effect.provide(Memory.layer)))
 
   it.effect("I11: takes in what its handler changes in place", () =>
     Effect.gen(function*() {

@@ -3,7 +3,7 @@
  * events up to some position make of it, and whoever was answered finds his own.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect, Exit } from "effect"
+import { Context, Effect, Exit, Fiber, Latch } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { Commit } from "../../src/AggregateHost.ts"
 import type { StreamId } from "../../src/Event.ts"
@@ -27,7 +27,6 @@ import {
   type Process,
   scenario,
   type Seen,
-  settled,
   start,
   type Stores
 } from "./world.ts"
@@ -86,7 +85,7 @@ export const readsItsOwn = (stores: Stores, seed: number) =>
       const process = yield* start()
       assert.isTrue(yield* areInline)
       const { seen } = yield* clients(process, randomOf(seed), 12, 8)
-      yield* settled
+      yield* process.told
       const folded = yield* foldLog
       assertSeen(folded, [...seen, ...process.changes])
       yield* assertFolded
@@ -94,6 +93,9 @@ export const readsItsOwn = (stores: Stores, seed: number) =>
       return { looked: seen.length, told: process.changes.length }
     })
   )
+
+const haveTold = (...processes: ReadonlyArray<Process>) =>
+  Effect.forEach(processes, ({ told }) => told, { discard: true })
 
 /** Two processes that write the same accounts, and the same documents. */
 export const sideBySide = (stores: Stores, seed: number) =>
@@ -105,7 +107,7 @@ export const sideBySide = (stores: Stores, seed: number) =>
       const both = yield* Effect.all([clients(one, random, 6, 6), clients(other, random, 6, 6)], {
         concurrency: "unbounded"
       })
-      yield* settled
+      yield* haveTold(one, other)
       assertSeen(yield* foldLog, [...both.flatMap(({ seen }) => seen), ...one.changes, ...other.changes])
       yield* assertFolded
       assert.isTrue(yield* areInline)
@@ -130,7 +132,7 @@ export const losesAppends = (stores: Stores, seed: number) =>
         concurrency: "unbounded"
       })
       one.trouble(undefined)
-      yield* settled
+      yield* haveTold(one, other)
       assertSeen(yield* foldLog, [...both.flatMap(({ seen }) => seen), ...one.changes, ...other.changes])
       yield* assertFolded
     })
@@ -143,23 +145,24 @@ export const killed = (stores: Stores, seed: number, nth: number, side: "before"
     Effect.gen(function*() {
       const random = randomOf(seed)
       const [one, other] = [yield* start(), yield* start()]
+      const died = yield* Latch.make()
       let calls = 0
-      let isDead = false
       one.trouble((call) => {
-        if (isDead || ++calls < nth) return isDead ? Effect.never : call
-        isDead = true
+        if (died.isOpen() || ++calls < nth) return died.isOpen() ? Effect.never : call
+        died.openUnsafe()
         return side === "before" ? Effect.never : Effect.andThen(call, Effect.never)
       })
-      yield* Effect.forkChild(clients(one, random, 6, 6), { startImmediately: true })
+      const own = yield* Effect.forkChild(clients(one, random, 6, 6), { startImmediately: true })
       const { seen } = yield* clients(other, random, 3, 6)
-      yield* settled
+      yield* Effect.raceFirst(Fiber.await(own), died.await)
       yield* one.kill
+      yield* one.answered
       const after = yield* clients(other, random, 3, 3)
-      yield* settled
+      yield* other.told
       assertSeen(yield* foldLog, [...seen, ...after.seen, ...one.changes, ...other.changes])
       yield* assertFolded
       assert.isTrue(yield* areInline)
-      return isDead
+      return died.isOpen()
     })
   )
 
@@ -188,7 +191,7 @@ export const handsOver = (stores: Stores, seed: number, before: number) =>
       const [one, other] = [yield* start(), yield* start()]
       const clientsOf = (process: Process) => clients(process, random, 4, 25)
       yield* Effect.all([clientsOf(one), clientsOf(other)], { concurrency: "unbounded" })
-      yield* becomeInline
+      yield* becomeInline([one, other])
       yield* assertFolded
       const { seen } = yield* clients(one, random, 4, 5)
       assertSeen(yield* foldLog, seen)
@@ -222,7 +225,7 @@ export const amongStrangers = (stores: Stores, seed: number, times = 5) =>
         yield* Context.get(one.context, ProjectionHost).await(definition, head, { deadline: "1 minute" })
       }
       yield* assertFolded
-      yield* becomeInline
+      yield* becomeInline([one, other])
       yield* assertFolded
       const { seen } = yield* clients(other, random, 3, 3)
       assertSeen(yield* foldLog, seen)

@@ -4,6 +4,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Metric, Schema, Scope, Stream } from "effect"
+import { SecureRandom } from "effect/crypto"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import type { CheckpointStore } from "../../src/CheckpointStore.ts"
 import type { DeadLetters } from "../../src/DeadLetters.ts"
@@ -12,6 +13,8 @@ import type { AppendLost, EventStore, StoreUnavailable } from "../../src/EventSt
 import type { InlineHost } from "../../src/InlineHost.ts"
 import * as InlineRuntime from "../../src/InlineRuntime.ts"
 import { InlineViews } from "../../src/InlineViews.ts"
+import * as Attention from "../../src/internal/attention.ts"
+import { type WatchedReaders, WatchReaders } from "../../src/internal/work.ts"
 import type { Lease } from "../../src/Lease.ts"
 import * as Projection from "../../src/Projection.ts"
 import type { ProjectionHost } from "../../src/ProjectionHost.ts"
@@ -155,11 +158,12 @@ export const areInline = Effect.gen(function*() {
   return ["balances", "notes"].every((name) => views.some((view) => view.name === name && view.version === 1))
 })
 
-/** Ends when both views are inline; fails the test if that takes long. */
-export const becomeInline = Effect.gen(function*() {
-  for (let waited = 0; !(yield* areInline); waited++) {
-    assert.isBelow(waited, 600, "the views do not become inline")
-    yield* settled
+/** Ends when both views are inline. A reader who has made one so tells those who run it. */
+export const becomeInline = Effect.fnUntraced(function*(processes: ReadonlyArray<Process>) {
+  while (true) {
+    const changed = processes.map(({ changed }) => changed())
+    if (yield* areInline) return
+    yield* Effect.raceAllFirst(changed)
   }
 })
 
@@ -195,6 +199,12 @@ export interface Process {
   readonly kill: Effect.Effect<void>
   /** What its views have told. */
   readonly changes: Array<Seen>
+  /** Ends when its views have told what it has written so far, both being inline: it writes one thing more to know. */
+  readonly told: Effect.Effect<void, unknown>
+  /** Ends when nothing that it has sent to the log is under way. */
+  readonly answered: Effect.Effect<void>
+  /** Called before one looks: ends when one of its readers fares otherwise than then. */
+  readonly changed: () => Effect.Effect<void>
 }
 
 type Views = Layer.Layer<Balances | Notes, never, InlineHost | ProjectionHost | ViewStore>
@@ -207,6 +217,8 @@ export const start = Effect.fnUntraced(function*(
   const stores = yield* Effect.context<Ports>()
   let isDead = false
   let trouble: Fault<StoreUnavailable | AppendLost> = passes
+  const appends = underWay()
+  const readers = new Set<WatchedReaders>()
   const faulty = Layer.provideMerge(FaultyStore.layerShared, Layer.succeedContext(stores))
   const accounts = Layer.provide(Accounts.toLayer(behavior, { drainDeadline: 0 }), Supervisor.layerYes)
   const live = accounts.pipe(
@@ -214,21 +226,26 @@ export const start = Effect.fnUntraced(function*(
     Layer.provide(AggregateRuntime.layer),
     Layer.provideMerge(ProjectionRunner.layerWith({ lease: "1 second" })),
     Layer.provideMerge(InlineRuntime.layer),
-    Layer.provideMerge(faulty)
+    Layer.provideMerge(faulty),
+    Layer.provide(Layer.succeed(WatchReaders, (each) => void readers.add(each)))
   )
   const context = yield* Layer.buildWithMemoMap(live, Layer.makeMemoMapUnsafe(), scope)
   const faults = Context.get(context, FaultyStore.FaultyStore)
-  yield* faults.always("append", (call) => Effect.suspend(() => isDead ? Effect.never : trouble(call)))
+  yield* faults.always("append", (call) => Effect.suspend(() => isDead ? Effect.never : trouble(appends.counted(call))))
   const changes: Array<Seen> = []
+  const telling = Attention.make()
   const listen = (view: string, stream: Stream.Stream<Projection.Change<unknown>, unknown>) =>
     Stream.runForEach(
       stream,
       ({ document, key, position, tenant }) =>
-        Effect.sync(() => changes.push({ place: place(view, tenant, key), document, from: position, to: position }))
+        Effect.sync(() => {
+          changes.push({ place: place(view, tenant, key), document, from: position, to: position })
+          Attention.call(telling)
+        })
     ).pipe(Effect.ignore, Effect.forkIn(scope, { startImmediately: true }))
   yield* listen("balances", Context.get(context, Balances).changes)
   yield* listen("notes", Context.get(context, Notes).changes)
-  yield* settled
+  yield* listening
   const process: Process = {
     context,
     faults,
@@ -237,13 +254,51 @@ export const start = Effect.fnUntraced(function*(
       isDead = true
       return Effect.asVoid(Effect.forkDetach(Scope.close(scope, Exit.void)))
     }),
-    changes
+    changes,
+    told: Effect.suspend(() => tell(Context.get(context, Accounts), changes, telling)),
+    answered: appends.none,
+    changed: () => Effect.raceAllFirst([...readers].map(({ changed, changes }) => changed(changes())))
   }
   return process
 })
 
-/** Time passes once all who can go on have done so. */
-export const settled = Effect.sleep("100 millis")
+/** Whoever listens asks nobody outside before he does: when others have had some turns, he listens. */
+const listening = Effect.repeat(Effect.yieldNow, { times: 20 })
+
+/** Calls that are under way. */
+const underWay = () => {
+  const ended = Attention.make()
+  let calls = 0
+  const none: Effect.Effect<void> = Effect.suspend(() =>
+    calls === 0 ? Effect.void : Effect.andThen(Attention.after(ended, ended.calls), none)
+  )
+  const counted: Fault<never> = (call) =>
+    Effect.suspend(() => {
+      calls++
+      return Effect.ensuring(
+        call,
+        Effect.sync(() => {
+          calls--
+          Attention.call(ended)
+        })
+      )
+    })
+  return { counted, none }
+}
+
+/** Each view tells its changes in order: when the last one is told, all are. */
+const tell = Effect.fnUntraced(function*(
+  accounts: Accounts["Service"],
+  changes: ReadonlyArray<Seen>,
+  telling: Attention.Attention
+) {
+  const mark = `mark-${SecureRandom.uuidV4Unsafe()}`
+  yield* accounts.of(mark).deposit({ cents: 1, note: mark })
+  const wanted = ["balances", "notes"].map((view) => place(view, "default", mark))
+  while (!wanted.every((place) => changes.some((change) => change.place === place))) {
+    yield* Attention.after(telling, telling.calls)
+  }
+})
 
 /** Looks at a document right after a command was answered whose last event has this position. */
 export const look = Effect.fnUntraced(function*(

@@ -15,6 +15,15 @@ const lock = "PERFORM pg_advisory_xact_lock(${lockOf(schema)});"
 
 export const postgres: ReadonlyArray<Mutant> = [
   {
+    guarantee: "I22",
+    bug: "a password with a slash in it is told as the place of the database",
+    file: "src/postgres/PostgresUrl.ts",
+    find: "username === \"\" && `${pathname}${search}${hash}`.includes(\"@\")",
+    replace: "username === \"?\" && `${pathname}${search}${hash}`.includes(\"@\")",
+    test: "test/cli/Stores.test.ts",
+    title: "would be told as its host"
+  },
+  {
     guarantee: "I1",
     bug: "PostgreSQL writes the events of what it refuses",
     file: functions,
@@ -237,8 +246,8 @@ export const postgres: ReadonlyArray<Mutant> = [
     guarantee: "I22",
     bug: "a span says the URL that PostgreSQL's driver could not read, with the password",
     file: "src/postgres/PostgresClient.ts",
-    find: "if (!URL.canParse(textOf(options.url)))",
-    replace: "if (textOf(options.url) === \"\")",
+    find: "if (problem !== undefined) {",
+    replace: "if (problem === \"\") {",
     test: "test/postgres/Tls.test.ts",
     title: "I22:"
   },

@@ -5,6 +5,15 @@ import type { Mutant } from "./mutant.ts"
 
 export const runtime: ReadonlyArray<Mutant> = [
   {
+    guarantee: "I22",
+    bug: "what is no projection is waited for, and dies of it after the commit",
+    file: "src/internal/consistent.ts",
+    find: "    if (problem !== undefined) return invalid(problem)\n",
+    replace: "",
+    test: "test/projections/Views.test.ts",
+    title: "I22: is named by what it is"
+  },
+  {
     guarantee: "I1",
     bug: "what is to be written beside the own events is forgotten",
     file: "src/internal/batch.ts",

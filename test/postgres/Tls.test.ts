@@ -157,12 +157,44 @@ onPostgres(() =>
             [on(url, { ssl: true }), "DEPTH_ZERO_SELF_SIGNED_CERT"],
             [on(`${url}?sslmode=require`), "DEPTH_ZERO_SELF_SIGNED_CERT"],
             [on(url, { ssl: { ca: other } }), "SIGN"],
-            [on(url), "the server does not admit this user"],
-            [{ url: `${sharedRole}?sslmode=require`, behindPooler: false }, "the connection failed"]
+            [on(url, { ssl: true }), "the server's certificate is not trusted"],
+            [on(url), "the server does not admit this user without TLS: add sslmode=require to the URL"],
+            [
+              { url: `${sharedRole}?sslmode=require`, behindPooler: false },
+              "the connection failed: the server has no TLS. Turn it on there, or leave sslmode"
+            ]
           ] as const
           for (const [options, problem] of refused) {
-            const { message } = yield* Effect.flip(Effect.scoped(open(options)))
+            const { lasting, message } = yield* Effect.flip(Effect.scoped(open(options)))
             assert.include(message, problem)
+            assert.include(message, "The store is unavailable (open): ")
+            assert.isTrue(lasting, message)
+          }
+        }))
+
+      it.live("says what is wrong with the password, and with what a user may do", () =>
+        Effect.gen(function*() {
+          const without = url.replace("postgres@", "app@")
+          const wrong = url.replace("postgres@", "app:other@")
+          const cut = url.replace("postgres@", "app:1/2@")
+          const refused = [
+            [{ url: without, ssl }, "(open): the server wants a password, and the URL has none: user:password@host"],
+            [{ url: wrong, ssl }, "(open): the server does not take this user's password: mend the one in the URL"],
+            [
+              { url: url.replace("postgres@", "app:50%@"), ssl },
+              "(open): its URL has a % that stands for nothing. In a"
+            ],
+            [{ url: cut, ssl }, "(open): its URL ends within the password. In a password, write @ : / ? # %"],
+            [on(`${url}?sslmode=on`), "(open): the sslmode of its URL must be one of disable, allow, prefer, require,"],
+            [
+              on(url, { ssl, schema: "elsewhere" }),
+              "(migrate): the user lacks a privilege: have the owner of the schema"
+            ]
+          ] as const
+          for (const [options, problem] of refused) {
+            const { lasting, message } = yield* Effect.flip(Effect.scoped(open({ behindPooler: false, ...options })))
+            assert.include(message, problem)
+            assert.isTrue(lasting, message)
           }
         }))
 

@@ -2,12 +2,14 @@
  * Views in the hands of those who read them: with commands, in tests of their own, across versions and tenants.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect"
+import { Context, type Duration, Effect, Fiber, Latch, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import { CheckpointStore } from "../../src/CheckpointStore.ts"
+import type { PureCodec } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import { untyped } from "../../src/internal/types.ts"
+import { Lease } from "../../src/Lease.ts"
 import * as Memory from "../../src/memory/Memory.ts"
 import * as Projection from "../../src/Projection.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
@@ -86,6 +88,51 @@ describe("a view", () => {
       assert.strictEqual(yield* Fiber.join(late), "ViewsBehind")
     }).pipe(Effect.provide(Live)))
 
+  it.effect("I22: is named by what it is: whoever names something else is refused before anything is written", () =>
+    Effect.gen(function*() {
+      const accounts = yield* Accounts
+      for (
+        const consistent of ["balances", ["balances"], [Balances, undefined], [{ definition: "balances" }], Balances]
+      ) {
+        const { reason } = yield* Effect.flip(
+          accounts.of("a", { consistent: untyped(consistent) }).deposit({ cents: 1 })
+        )
+        assert.match(reason.message, /consistent .*a list of projections is expected, like \[OrderSummaries\]/)
+      }
+      assert.isFalse(yield* accounts.exists("a"))
+    }).pipe(Effect.provide(Live)))
+
+  it.effect("whom nobody runs is waited for until the deadline, and then it is said what is missing", () =>
+    Effect.gen(function*() {
+      const accounts = yield* Accounts
+      const late = (deadline: Duration.Input) => {
+        const asked = accounts.of("a", { consistent: [Balances], deadline }).deposit({ cents: 1 })
+        return Effect.forkChild(Effect.map(Effect.flip(asked), ({ message }) => message), { startImmediately: true })
+      }
+      const soon = yield* late("100 millis")
+      yield* TestClock.adjust("100 millis")
+      assert.match(yield* Fiber.join(soon), /the wait took longer than 100ms, and no worker has begun it .* Worker/)
+      // What is left of a deadline is no round number.
+      const later = yield* late("998.4 millis")
+      yield* TestClock.adjust("998 millis")
+      assert.isUndefined(later.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.match(
+        yield* Fiber.join(later),
+        /"balances" is at 0, not yet at 2: the wait took longer than 999ms, and no worker runs it at the moment: .* Worker/
+      )
+      yield* (yield* Lease).claim({ name: "projection/balances/2/0", holder: "somebody", millis: 60_000 })
+      const held = yield* late("1 second")
+      yield* TestClock.adjust("1 second")
+      assert.match(yield* Fiber.join(held), /: the wait took longer than 1s$/)
+    }).pipe(
+      Effect.provide(AccountsLive.pipe(
+        Layer.provide(AggregateRuntime.layer),
+        Layer.provide(ProjectionRunner.layer),
+        Layer.provideMerge(Memory.layer)
+      ))
+    ))
+
   it.effect("cannot be waited for where nobody runs projections", () =>
     Effect.gen(function*() {
       const accounts = yield* Accounts
@@ -120,6 +167,10 @@ describe("a view", () => {
       assert.match(yield* problem({ where: { other: 1 } }), /"other" is not valid: it is not indexed/)
       assert.match(yield* problem({ where: { cents: "many" } }), /the field "cents" is not valid/)
       assert.match(yield* problem({ orderBy: { field: "cents" }, after: "a" }), /the document is wanted too/)
+      for (const direction of ["desc", "up", "", null, 1]) {
+        const told = yield* problem({ orderBy: { field: "cents", direction } })
+        assert.match(told, /orderBy\.direction .*"ascending" or "descending" is expected, not "(desc|up||null|1)"/)
+      }
       assert.match(yield* problem({ limit: 0 }), /a whole number from 1 to 1,000/)
       assert.deepStrictEqual(yield* balances.list({ where: { note: null } }), [])
     }).pipe(Effect.provide(Live)))
@@ -131,6 +182,26 @@ describe("a mistake in the declaration of a view", () => {
       () => Projection.View()("twice", { version: 1, document: Balance, indexes: ["cents", "cents"] }),
       /"cents" is indexed twice/
     )
+  })
+
+  it("is found where it is declared: documents that are no objects", () => {
+    const declare = (document: PureCodec, then: PureCodec = Balance) => () =>
+      Projection.View()("odd", {
+        version: 2,
+        document,
+        was: (was) => [was({ version: 1, document: then, up: untyped })]
+      })
+    const others = [Schema.String, Schema.Array(Balance), Schema.Int, Schema.NullOr(Schema.Date), Schema.Literal("a")]
+    for (const schema of others) {
+      assert.throws(
+        declare(schema),
+        /A document of "odd" must be an object, .* like Schema\.Struct\(\{ value: … \}\)\.$/
+      )
+      assert.throws(declare(Balance, schema), /must be an object/)
+    }
+    class Bill extends Schema.Class<Bill>("Bill")({ cents: Schema.Int }) {}
+    const objects = [Bill, Schema.Union([Balance, Bill]), Schema.Record(Schema.String, Schema.Int), Schema.Unknown]
+    for (const schema of objects) assert.doesNotThrow(declare(schema))
   })
 
   it.effect("is found when it is built: a way to fail that there is not", () =>
@@ -194,7 +265,10 @@ describe("a view while its new version is filled", () => {
         assert.deepInclude(unreadable, { _tag: "DocumentUnreadable", view: "balances", version: 1, key: "b" })
         const notToday = yield* Effect.flip(balances.get("half"))
         assert.deepInclude(notToday, { _tag: "DocumentUnreadable", version: 1, key: "half" })
-        assert.match(notToday.message, /its upgrade is no document of today/)
+        assert.match(
+          notToday.message,
+          /its upgrade is no document of today.* `was` says what documents of version 1 are in/
+        )
         const pending = yield* Effect.flip(balances.list({ where: { cents: 300 } }))
         assert.deepInclude(pending, { _tag: "FieldPending", field: "cents", live: 1 })
         yield* append("c", newEvent({ data: { cents: 7 } }))
@@ -221,7 +295,13 @@ describe("a view while its new version is filled", () => {
         })
         yield* caughtUp(process, Balances)
         const [letter] = yield* Context.get(process.context, Projections).deadLetters("balances")
+        const advice =
+          /If its schema was changed, give the view a new version \(version: 3\), which is filled beside the old$/
         assert.match(letter?.error ?? "", /its document "c" cannot be read/)
+        assert.match(letter?.error ?? "", advice)
+        const { message } = yield* Effect.flip(Context.get(process.context, Balances).get("c"))
+        assert.match(message, /^Document "c" of balances \(version 2\) cannot be read: /)
+        assert.match(message, advice)
       })
     ))
 })

@@ -289,6 +289,28 @@ const ending: Guarantees<Ports> = {
     strictEqual(yield* leave(view), false)
   }),
 
+  "views that have ended are told with where, by name, until their readers know": Effect.gen(function*() {
+    const { ended, leave } = yield* InlineViews
+    const views = [yield* Inlined.inline(), yield* Inlined.inline(), yield* Inlined.inline()]
+    const own = Effect.map(ended, (all) => all.filter(({ name }) => views.some((view) => view.name === name)))
+    deepStrictEqual(yield* own, [])
+    const [first, second] = views.toSorted((a, b) => a.name < b.name ? -1 : 1).filter(({ name }) =>
+      name !== views[0]!.name
+    )
+    yield* Inlined.append(second!)
+    const before = yield* Sample.head
+    yield* Sample.commit(Inlined.strange(second!))
+    yield* Sample.commit(Inlined.strange(first!))
+    yield* Sample.filled(2)
+    deepStrictEqual(yield* own, [
+      { name: first!.name, version: first!.version, position: before + 1n },
+      { name: second!.name, version: second!.version, position: before }
+    ])
+    yield* leave(first!)
+    yield* Inlined.enters(second!, "filling")
+    deepStrictEqual(yield* own, [])
+  }),
+
   "I23: an append that ends a view ends it for those after it in the group, not for those before": Effect.gen(
     function*() {
       const view = yield* Inlined.inline()
