@@ -11,6 +11,13 @@ export const clock = (schema: string): string =>
   `CREATE FUNCTION "${schema}".clock_v1() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 $$ SELECT date_trunc('milliseconds', clock_timestamp()) $$`
 
+/**
+ * True; and the commit waits for the disk, also where the server, the database or the role has it otherwise: what was
+ * answered must not be lost, and a checkpoint that comes back after a crash must not be taken for a later one.
+ */
+export const durable = `CASE current_setting('synchronous_commit')
+  WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE 'on' END <> ''`
+
 /** The two keys of the lock that writers hold one after the other: a mark of ours, and the log's own number. */
 export const lockOf = (schema: string): string => `1986098789, '"${schema}".events'::regclass::oid::int`
 

@@ -1,6 +1,7 @@
 /**
  * The statements of readers of the log: their checkpoints, leases and dead letters, and which version of a view is read.
  */
+import { durable } from "./PostgresFunctions.ts"
 
 /** Their texts, by name, on the tables of one schema. */
 export const make = (s: string) => ({ ...checkpoints(s), ...leases(s), ...deadLetters(s), ...parking(s), ...live(s) })
@@ -17,17 +18,17 @@ ORDER BY c.name, c.version, c.partition`,
     // Of two that begin, one waits for what becomes of the other.
     beginCheckpoint:
       `INSERT INTO ${s}.checkpoints AS c (name, version, partition, position, epoch, revision, updated_at)
-VALUES ($1, $2, $3, $4, $5, 1, ${s}.clock_v1())
+SELECT $1, $2, $3, $4, $5, 1, ${s}.clock_v1() WHERE ${durable}
 ON CONFLICT (name, version, partition) DO UPDATE SET position = excluded.position, epoch = excluded.epoch,
   revision = c.revision + 1, paused = NULL, removed = false, updated_at = excluded.updated_at WHERE c.removed
 RETURNING ${columns}`,
     moveCheckpoint: `UPDATE ${s}.checkpoints c
 SET position = $4, epoch = $5, revision = c.revision + 1, updated_at = ${s}.clock_v1()
-WHERE ${id} AND c.revision = $6 AND c.paused IS NULL AND NOT c.removed
+WHERE ${id} AND c.revision = $6 AND c.paused IS NULL AND NOT c.removed AND ${durable}
 RETURNING ${columns}`,
     pauseCheckpoint: `INSERT INTO ${s}.checkpoints AS c
   (name, version, partition, position, epoch, revision, paused, updated_at)
-VALUES ($1, $2, $3, 0, $4, 1, $5, ${s}.clock_v1())
+SELECT $1, $2, $3, 0, $4, 1, $5, ${s}.clock_v1() WHERE ${durable}
 ON CONFLICT (name, version, partition) DO UPDATE SET
   position = CASE WHEN c.removed THEN excluded.position ELSE c.position END,
   epoch = CASE WHEN c.removed THEN excluded.epoch ELSE c.epoch END,
@@ -36,9 +37,10 @@ RETURNING ${columns}`,
     resumeCheckpoint: `UPDATE ${s}.checkpoints c SET paused = NULL,
   revision = c.revision + (c.paused IS NOT NULL)::int,
   updated_at = CASE WHEN c.paused IS NULL THEN c.updated_at ELSE ${s}.clock_v1() END
-WHERE ${id} AND NOT c.removed
+WHERE ${id} AND NOT c.removed AND ${durable}
 RETURNING ${columns}`,
-    removeCheckpoint: `UPDATE ${s}.checkpoints c SET removed = true WHERE ${id} AND NOT c.removed RETURNING 1`
+    removeCheckpoint: `UPDATE ${s}.checkpoints c SET removed = true
+WHERE ${id} AND NOT c.removed AND ${durable} RETURNING 1`
   }
 }
 

@@ -124,9 +124,9 @@ export const postgres: ReadonlyArray<Mutant> = [
   {
     guarantee: "I6",
     bug: "PostgreSQL answers before the disk has it",
-    file: "src/postgres/PostgresClient.ts",
-    find: "const writerGuards = { ...guards,",
-    replace: "const writerGuards = { ...guards, synchronous_commit: \"off\",",
+    file: functions,
+    find: "  WHEN 'off' THEN set_config",
+    replace: "  WHEN 'never' THEN set_config",
     test: together,
     title: "I6:"
   },
