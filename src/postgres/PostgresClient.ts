@@ -204,13 +204,15 @@ export const layer = (options: Options, session: Session = {}): Layer.Layer<Post
   Layer.effect(PostgresClient, make(options, session)).pipe(Layer.provide(Reactivity.layer))
 
 /**
- * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. And since
- * plans are kept, that one which was made while the log was short must not walk it when it is long.
+ * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. That a
+ * statement sees what was there when it began, so that who has waited for others decides on what they have written. And
+ * since plans are kept, that one which was made while the log was short must not walk it when it is long.
  */
 const guards = {
   idle_in_transaction_session_timeout: "5s",
   client_connection_check_interval: "2s",
   tcp_user_timeout: "10s",
+  default_transaction_isolation: "read committed",
   enable_seqscan: "off",
   jit: "off"
 }

@@ -131,6 +131,15 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I6:"
   },
   {
+    guarantee: "I8",
+    bug: "who has waited on PostgreSQL decides on what was there before he waited",
+    file: "src/postgres/PostgresClient.ts",
+    find: "default_transaction_isolation: \"read committed\",",
+    replace: "",
+    test: together,
+    title: "I8: who work"
+  },
+  {
     guarantee: "I7",
     bug: "PostgreSQL does not recognize its own event ids",
     file: functions,

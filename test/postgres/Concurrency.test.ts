@@ -117,3 +117,28 @@ onPostgres(() =>
       }
     }))
 )
+
+onPostgres(() =>
+  it.live("I8: who work at once do so also where transactions are set to be serializable", (context) =>
+    Effect.gen(function*() {
+      if ("missing" in fragile) return context.skip(fragile.missing)
+      const { sql } = yield* Effect.retry(open({ url: fragile.url }), again)
+      yield* sql`CREATE DATABASE strict`
+      yield* sql`ALTER DATABASE strict SET default_transaction_isolation = 'serializable'`
+      const url = Object.assign(new URL(fragile.url), { pathname: "/strict" }).href
+      const workers = yield* each(4, () => open({ url }))
+      const id = ReadSide.checkpoint()
+      const work = ({ checkpoints, events }: (typeof workers)[number]) =>
+        each(40, () =>
+          Effect.gen(function*() {
+            Sample.committed((yield* events.append([oneEvent(0)]))[0]!)
+            const { revision = 0 } = (yield* checkpoints.get(id)) ?? {}
+            const advanced = checkpoints.advance(ReadSide.step(id, revision, 1n), Effect.void)
+            return yield* Effect.match(advanced, { onSuccess: () => "moved", onFailure: ({ _tag }) => _tag })
+          }))
+      const said = (yield* Effect.forEach(workers, work, { concurrency: 4 })).flat()
+      strictEqual(yield* workers[0]!.events.audit(0n), 160n)
+      deepStrictEqual(new Set(said), new Set(["moved", "CheckpointMoved"]))
+      strictEqual((yield* workers[0]!.checkpoints.get(id))?.revision, said.filter((word) => word === "moved").length)
+    }))
+)
