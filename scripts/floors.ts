@@ -102,6 +102,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/resident",
       "internal/defects",
       "internal/sending",
+      "internal/loopTurn",
       "internal/groups",
       "internal/registration",
       "internal/passivation",

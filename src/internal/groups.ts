@@ -5,6 +5,7 @@
 import { Cause, type Clock, Effect, Exit, type Fiber } from "effect"
 import type { StreamId } from "../Event.ts"
 import type { Append, EventStore, Status, StoreUnavailable } from "../EventStore.ts"
+import * as LoopTurn from "./loopTurn.ts"
 import { send } from "./sending.ts"
 
 /** What became of one append; a cause that is no `StoreUnavailable` says nothing of whether it was written. */
@@ -44,11 +45,12 @@ interface State {
   held: Array<Sent>
   inFlight: number
   scheduled: boolean
+  readonly turn: LoopTurn.LoopTurn
 }
 
 export const make = (store: EventStore["Service"], fork: State["fork"], clock: Clock.Clock): Groups => {
   if (store.appendNow !== undefined) return atOnce(store.appendNow, clock)
-  const state: State = { store, fork, ready: [], held: [], inFlight: 0, scheduled: false }
+  const state: State = { store, fork, ready: [], held: [], inFlight: 0, scheduled: false, turn: LoopTurn.make(clock) }
   return {
     submit: (ticket) => {
       state.ready.push(ticket)
@@ -58,8 +60,9 @@ export const make = (store: EventStore["Service"], fork: State["fork"], clock: C
 }
 
 /** A store that writes at once gains nothing by groups. */
-const atOnce = (appendNow: NonNullable<EventStore["Service"]["appendNow"]>, clock: Clock.Clock): Groups => ({
-  submit: (ticket) => {
+const atOnce = (appendNow: NonNullable<EventStore["Service"]["appendNow"]>, clock: Clock.Clock): Groups => {
+  const turn = LoopTurn.make(clock)
+  const write = (ticket: Ticket) => {
     const sent = begin(ticket)
     if (sent === undefined) return
     try {
@@ -68,16 +71,24 @@ const atOnce = (appendNow: NonNullable<EventStore["Service"]["appendNow"]>, cloc
       ticket.settle(Exit.die(error))
     }
   }
-})
+  return {
+    submit: (ticket) => {
+      if (LoopTurn.isOver(turn)) setImmediate(write, ticket)
+      else write(ticket)
+    }
+  }
+}
 
 /** Groups leave when everybody who can run has run: whoever was answered by the last group is in the next. */
 const schedule = (state: State): void => {
   if (state.scheduled || state.inFlight >= inFlightMax || state.ready.length + state.held.length === 0) return
   state.scheduled = true
-  queueMicrotask(() => {
+  const go = () => {
     state.scheduled = false
     depart(state)
-  })
+  }
+  if (LoopTurn.isOver(state.turn)) setImmediate(go)
+  else queueMicrotask(go)
 }
 
 const depart = (state: State): void => {
