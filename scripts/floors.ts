@@ -109,6 +109,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/eventId",
       "internal/work",
       "internal/asking",
+      "internal/life",
       "internal/snapshots",
       "internal/finish",
       "internal/inlineRefusals",

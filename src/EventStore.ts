@@ -315,6 +315,12 @@ export class EventStore extends Context.Service<EventStore, {
    */
   readonly epoch: Effect.Effect<string, StoreUnavailable>
   /**
+   * Only of a store whose log may be put back under a process that uses it, as by a restore or a failover that loses
+   * commits: how often that was found since this layer was built, at once. Whoever remembers what he read when it was less
+   * reads it again. An append that was on its way when it was found is not written: `StoreUnavailable`.
+   */
+  readonly life: (() => number) | undefined
+  /**
    * Only of a store that owns its log alone: a stream's version, at once. It spares an aggregate the round trip of a
    * check write. `undefined` as an answer: it cannot tell just now.
    */

@@ -17,7 +17,17 @@ import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
 import { type Folded, where } from "./replay.ts"
 import { awaitNews, type Resident, type Work } from "./resident.ts"
-import { answerAtOnce, decideWaiting, type Halt, isCommitted, join, judge, type Judged, tip } from "./speculation.ts"
+import {
+  answerAtOnce,
+  decideWaiting,
+  type Halt,
+  isCommitted,
+  join,
+  judge,
+  type Judged,
+  renew,
+  tip
+} from "./speculation.ts"
 import type { Verdict } from "./verdict.ts"
 
 /** Serves until nothing waits and nothing is under way, beginning with what the first turn left to be waited for. */
@@ -48,6 +58,7 @@ export const turn = (self: Registration, resident: Resident, work: Work): Effect
   for (let round = 0; round < roundsMax; round++) {
     if (work.broken !== undefined) return Effect.failCause(work.broken)
     if (resident.work !== work) return leave(resident, work)
+    renew(self, resident, work)
     work.news = false
     const halt = decideWaiting(self, resident, work)
     submit(self, resident, work)

@@ -18,7 +18,7 @@ import type { Registration } from "./registration.ts"
 import { where } from "./replay.ts"
 import { type Resident, wake, type Work } from "./resident.ts"
 import * as Snapshots from "./snapshots.ts"
-import { reply, takeApart } from "./speculation.ts"
+import { renew, reply, takeApart } from "./speculation.ts"
 
 /** Has the forming batch written as soon as the one before it is. */
 export const submit = (self: Registration, resident: Resident, work: Work): void => {
@@ -34,6 +34,10 @@ export const submit = (self: Registration, resident: Resident, work: Work): void
 const depart = (self: Registration, resident: Resident, work: Work): Append | undefined => {
   if (resident.work !== work) return undefined
   work.queued = false
+  if (renew(self, resident, work)) {
+    wake(work)
+    return undefined
+  }
   if (work.forming?.entries.some(({ envelope }) => isGivenUp(self, envelope))) {
     takeApart(work)
     wake(work)
@@ -68,6 +72,7 @@ const settle = (self: Registration, resident: Resident, work: Work, outcome: Gro
   work.held = undefined
   try {
     const answers = conclude(self, resident, work, batch, outcome)
+    renew(self, resident, work)
     submit(self, resident, work)
     work.answering = true
     for (const [envelope, given] of answers) finish(self, resident, work, envelope, given)

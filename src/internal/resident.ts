@@ -41,6 +41,8 @@ export interface Resident {
   readonly stream: StreamId
   /** Its state as last seen, committed; undefined before the first load and after a doubt. */
   folded: Folded | undefined
+  /** In which life of the log that was; see `EventStore.life`. */
+  life: number
   /** Whether another writer may have gone on since: look before deciding. */
   stale: boolean
   /** Undefined while it idles; otherwise a fiber does it. */
@@ -60,6 +62,7 @@ export interface Resident {
 export const make = (stream: StreamId): Resident => ({
   stream,
   folded: undefined,
+  life: 0,
   stale: false,
   work: undefined,
   lingering: undefined,

@@ -4,6 +4,7 @@
  */
 import { Effect, Result } from "effect"
 import type { Version } from "../Event.ts"
+import * as Life from "./life.ts"
 import type { Registration } from "./registration.ts"
 import { snapshotOf } from "./replay.ts"
 import type { Resident } from "./resident.ts"
@@ -27,7 +28,7 @@ export const request = (self: Registration, resident: Resident, before: Version)
 const saveWhileDue = (self: Registration, resident: Resident): Effect.Effect<void> =>
   Effect.yieldNow.pipe(
     Effect.andThen(Effect.whileLoop({
-      while: () => resident.snapshotDue && resident.folded !== undefined,
+      while: () => resident.snapshotDue && resident.folded !== undefined && Life.isKnown(self, resident),
       body: () => {
         resident.snapshotDue = false
         return save(self, resident)

@@ -13,6 +13,7 @@ import { elapsedMillis } from "./elapsed.ts"
 import { type Answer, type Envelope, isOverdue } from "./envelope.ts"
 import { failure } from "./failure.ts"
 import { dismiss, finish } from "./finish.ts"
+import * as Life from "./life.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Outcome from "./outcome.ts"
 import type { Registration } from "./registration.ts"
@@ -189,6 +190,14 @@ export const withdraw = (work: Work, envelope: Envelope): void => {
   if (isDecided) takeApart(work)
   Mailbox.remove(work.mailbox, envelope)
   if (isDecided) wake(work)
+}
+
+/** Where the log is in another life, all is forgotten and decided again. Answers whether it is. */
+export const renew = (self: Registration, resident: Resident, work: Work): boolean => {
+  if (Life.isKnown(self, resident)) return false
+  Life.begin(self, resident)
+  takeApart(work)
+  return true
 }
 
 /**

@@ -25,6 +25,7 @@ export const make = (log: MemoryLog.MemoryLog, storeId: string): EventStore["Ser
   return EventStore.of({
     storeId,
     epoch: Effect.succeed(storeId),
+    life: undefined,
     versionNow: (stream) => MemoryLog.versionOf(log, stream),
     appendNow: (group, nowMillis) => MemoryLog.append(log, group, nowMillis),
     append: (group) => Effect.map(Clock.currentTimeMillis, (nowMillis) => MemoryLog.append(log, group, nowMillis)),

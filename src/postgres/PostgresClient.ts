@@ -12,8 +12,9 @@ import type { ConnectionOptions } from "node:tls"
 import { StoreUnavailable } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import { inRealTime } from "./PostgresClock.ts"
-import { type Failed, OwnFailure, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
+import { type Failed, logReplaced, OwnFailure, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
 import { channelOf } from "./PostgresFunctions.ts"
+import * as PostgresLife from "./PostgresLife.ts"
 import type { Statement } from "./PostgresStatements.ts"
 import * as PostgresTransactions from "./PostgresTransactions.ts"
 import * as PostgresUrl from "./PostgresUrl.ts"
@@ -47,13 +48,20 @@ export type Row = ReadonlyArray<unknown>
 export class PostgresClient extends Context.Service<PostgresClient, {
   readonly schema: string
   readonly sql: PgClient.PgClient
-  /** Runs a statement on the connection for appends. What is sent from there is carried out in that order. */
+  /** Whether the log is the one that this process knows. */
+  readonly life: PostgresLife.PostgresLife
+  /**
+   * Runs a statement on the connection for appends. What is sent from there is carried out in that order; and nothing of
+   * it where the log has turned out to be another one on the way.
+   */
   readonly write: (
     statement: Statement,
     parameters: ReadonlyArray<unknown>
   ) => Effect.Effect<ReadonlyArray<Row>, Failed>
   /** Runs a statement that only reads. */
   readonly read: Run
+  /** The same, for what relies on what was read before: it fails where the log has turned out to be another one. */
+  readonly confirm: Run
   /** Runs a statement that only reads in the transaction that it is asked in, if any, so that it sees what that did. */
   readonly look: Run
   /** Runs a statement in the transaction that it is asked in, if any; else it is one of its own. */
@@ -109,15 +117,26 @@ const make = Effect.fnUntraced(function*(
   })
   const reader = configOf(options, { ...readerGuards, ...session })
   const reading = yield* pool({ ...reader, maxConnections: readConnections, multiplex: true })
+  const life = PostgresLife.make()
   const read: Run = (statement, parameters) =>
     Effect.mapError(
-      run(reading, statement, parameters, "30 seconds"),
+      run({ from: reading, life, patience: "30 seconds", relies: false }, statement, parameters),
       toUnavailable(statement)
     )
   return PostgresClient.of({
     schema,
-    write: (statement, parameters) => Effect.mapError(run(writing, statement, parameters, "15 seconds"), toFailed),
+    life,
+    write: (statement, parameters) =>
+      Effect.mapError(
+        run({ from: writing, life, patience: "15 seconds", relies: true }, statement, parameters),
+        toFailed
+      ),
     read,
+    confirm: (statement, parameters) =>
+      Effect.mapError(
+        run({ from: reading, life, patience: "30 seconds", relies: true }, statement, parameters),
+        toUnavailable(statement)
+      ),
     ...yield* transacting(options, session, read),
     listen: behindPooler
       ? undefined
@@ -240,18 +259,33 @@ const messageBytesMax = 256 * 1_024 * 1_024
 const pool = (config: PgPool.Config): Effect.Effect<PgPool.PgPool, StoreUnavailable, Scope.Scope> =>
   Effect.mapError(inRealTime(PgPool.make({ ...config, idleTimeout: "10 minutes" })), toUnavailable({ name: "open" }))
 
+/** A way to the server. */
+interface Way {
+  readonly from: PgPool.PgPool
+  readonly life: PostgresLife.PostgresLife
+  readonly patience: "15 seconds" | "30 seconds"
+  /** What is asked relies on what was read before: it is not asked of another log. */
+  readonly relies: boolean
+}
+
 const run = (
-  from: PgPool.PgPool,
+  { from, life, patience, relies }: Way,
   { text }: Statement,
-  parameters: ReadonlyArray<unknown>,
-  patience: "15 seconds" | "30 seconds"
+  parameters: ReadonlyArray<unknown>
 ): Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError> =>
-  inRealTime(from.use((connection) =>
-    Effect.timeoutOrElse(connection.queryValues(text, parameters), {
-      duration: patience,
-      // A connection that says nothing for so long is given up, with all that waits behind us on it.
-      orElse: () => Effect.andThen(from.invalidate(connection), Effect.fail(serverSilent))
+  inRealTime(Effect.suspend(() => {
+    const known = life.count
+    return from.use((connection) => {
+      const asked = PostgresLife.greet(life, connection)
+      const answer = Effect.suspend(() =>
+        relies && life.count !== known ? Effect.fail(logReplaced) : connection.queryValues(text, parameters)
+      )
+      return Effect.timeoutOrElse(asked === undefined ? answer : Effect.andThen(asked, answer), {
+        duration: patience,
+        // A connection that says nothing for so long is given up, with all that waits behind us on it.
+        orElse: () => Effect.andThen(from.invalidate(connection), Effect.fail(serverSilent))
+      })
     })
-  ))
+  }))
 
 const unavailable = (operation: string, detail: string) => Effect.fail(new StoreUnavailable({ operation, detail }))

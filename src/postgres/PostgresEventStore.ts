@@ -21,6 +21,7 @@ import * as Appends from "./PostgresAppends.ts"
 import type { PostgresClient, Row } from "./PostgresClient.ts"
 import type { PostgresGrowth } from "./PostgresGrowth.ts"
 import * as PostgresInlineAppends from "./PostgresInlineAppends.ts"
+import * as PostgresLife from "./PostgresLife.ts"
 import * as Rows from "./PostgresRows.ts"
 import type { PostgresStatements, Statement } from "./PostgresStatements.ts"
 
@@ -49,9 +50,12 @@ export const make = Effect.fnUntraced(function*(
   // Asked each time, since the server may be another one after each connection that was lost.
   const epoch = Effect.map(read(statements.epoch, []), ([row]) => `${storeId}/${untyped<number>(row![0])}`)
   yield* epoch
+  const [now] = yield* read(statements.life, [])
+  PostgresLife.begin(client.life, statements.life, now![0])
   return EventStore.of({
     storeId,
     epoch,
+    life: () => client.life.count,
     versionNow: undefined,
     appendNow: undefined,
     append: makeAppend(client, statements, growth),
@@ -121,7 +125,7 @@ const appendAtOnce = (
 ): Effect.Effect<ReadonlyArray<Status>, StoreUnavailable | AppendLost> => {
   const encoded = Appends.encode(group)
   const sent: Effect.Effect<Row, StoreUnavailable | AppendLost> = group.every(isOnlyChecking)
-    ? Effect.map(client.read(statements.append, encoded.parameters), ([row]) => row!)
+    ? Effect.map(client.confirm(statements.append, encoded.parameters), ([row]) => row!)
     : write(statements.append, encoded.parameters)
   return Effect.map(sent, (row) => Appends.statusesOf(group, encoded, row))
 }

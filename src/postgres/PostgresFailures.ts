@@ -68,6 +68,9 @@ const wantsTls = (cause: unknown): boolean => cause instanceof Error && /no encr
 const detailOf = ({ reason }: SqlError.SqlError): string => {
   if (reason.operation === lost) return "the connection was lost during the commit: whether it was kept is not known"
   if (reason.message === silent) return "the server does not answer"
+  if (reason.message === replaced) {
+    return "the log is not the one that it was: it was restored, or a standby has taken over. What was read before is read again"
+  }
   if (reason.message === undone) return "a statement of the transaction had failed, so nothing of it was kept"
   const refusal = refusals.get(reason.message)
   if (refusal !== undefined) return refusal
@@ -100,7 +103,7 @@ const codeOf = (cause: unknown) => {
 
 /** An error that a statement ended with has undone it. One that ended the session may have come after the commit. */
 export const isCertain = ({ reason: { cause, message, operation } }: SqlError.SqlError): boolean => {
-  if (operation === "connect" || message === encodingFailed) return true
+  if (operation === "connect" || message === encodingFailed || message === replaced) return true
   return typeof cause === "object" && cause !== null && "severityUnlocalized" in cause
     && cause.severityUnlocalized === "ERROR"
 }
@@ -110,6 +113,7 @@ const encodingFailed = "PgConnection: Failed to encode query"
 const lost = "commit whose outcome is not known"
 const silent = "the server is silent"
 const undone = "the commit was a rollback"
+const replaced = "the log was replaced"
 
 /** Nobody answered a commit: it was carried out, or it was not. */
 export const commitLost = (error: SqlError.SqlError): SqlError.SqlError =>
@@ -120,6 +124,11 @@ export const commitLost = (error: SqlError.SqlError): SqlError.SqlError =>
 /** Nobody answered a statement for so long that nobody will. */
 export const serverSilent = new SqlError.SqlError({
   reason: new SqlError.ConnectionError({ cause: undefined, message: silent, operation: "query" })
+})
+
+/** What relies on the log as it was is not asked of another one. */
+export const logReplaced = new SqlError.SqlError({
+  reason: new SqlError.UnknownError({ cause: undefined, message: replaced, operation: "query" })
 })
 
 /** The server did not commit, because a statement before had failed. */

@@ -165,6 +165,7 @@ ON CONFLICT (tenant, category, stream_id) DO UPDATE SET version = excluded.versi
 RETURNING 1`,
   discardSnapshot: `DELETE FROM ${s}.snapshots WHERE ${key} AND version = $4 RETURNING 1`,
   storeId: `SELECT store_id FROM ${s}.store`,
+  life: `SELECT (SELECT store_id::text FROM ${s}.store) || '/' || ${s}.epoch_v1()`,
   epoch: `SELECT ${s}.epoch_v1()`,
   tenantReaders: `SELECT r.role FROM ${s}.tenant_readers r JOIN pg_roles p ON p.rolname = r.role ORDER BY r.role`
 })

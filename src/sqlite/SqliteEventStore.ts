@@ -68,6 +68,7 @@ export const make = ({ client, clock, inline, log: statements, storeId, views }:
     storeId,
     // A file that is put back brings its readers' checkpoints with it: they are in it.
     epoch: Effect.succeed(storeId),
+    life: undefined,
     versionNow: client.exclusive
       ? (stream) => client.database.isTransaction ? undefined : statements.version(stream)
       : undefined,

@@ -122,6 +122,24 @@ export const postgres: ReadonlyArray<Mutant> = [
     title: "I5:"
   },
   {
+    guarantee: "I3",
+    bug: "an aggregate remembers what was in a log that is no more",
+    file: "src/internal/life.ts",
+    find: "=> life === now(self)",
+    replace: "=> life <= now(self)",
+    test: "test/postgres/PostgresEpoch.test.ts",
+    title: "I3: of the log"
+  },
+  {
+    guarantee: "I3",
+    bug: "what was decided on a log that is no more is written to the new one",
+    file: "src/postgres/PostgresClient.ts",
+    find: "relies && life.count !== known",
+    replace: "relies && life.count < known",
+    test: "test/postgres/PostgresEpoch.test.ts",
+    title: "I3: of the log"
+  },
+  {
     guarantee: "I6",
     bug: "PostgreSQL answers before the disk has it",
     file: functions,

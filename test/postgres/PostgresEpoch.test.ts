@@ -3,12 +3,17 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer, Schedule } from "effect"
+import { isDeepStrictEqual } from "node:util"
+import { type CommandFailed, isCommandFailed } from "../../src/AggregateHost.ts"
+import * as AggregateRuntime from "../../src/AggregateRuntime.ts"
 import type { Stored } from "../../src/Event.ts"
 import type { Append, Written } from "../../src/EventStore.ts"
+import * as Postgres from "../../src/postgres/Postgres.ts"
 import * as Sample from "../../src/testing/suites/Sample.ts"
+import { Accounts, behavior, Supervisor } from "../fixtures/Account.ts"
 import { dump, freshDatabase } from "./dump.ts"
-import { freshSchema, onPostgres, open, stranger, url } from "./server.ts"
+import { freshSchema, onPostgres, open, stranger, strangerAt, url } from "./server.ts"
 
 type Stores = Effect.Success<ReturnType<typeof open>>
 
@@ -35,6 +40,47 @@ const all = Effect.fnUntraced(function*({ events }: Stores) {
   while (BigInt(found.length) < head) found.push(...(yield* events.readAll({ after: BigInt(found.length) })).events)
   return found
 })
+
+/** Accounts in a database, each of which saves a snapshot after each command. */
+const accountsIn = (url: string, schema: string) =>
+  Effect.map(
+    Layer.build(
+      Accounts.toLayer(behavior, { snapshotEvery: 1 }).pipe(
+        Layer.provide(AggregateRuntime.layer),
+        Layer.provide(Supervisor.layerYes),
+        Layer.provide(Postgres.layer({ url, schema }))
+      )
+    ),
+    (context) => Context.get(context, Accounts)
+  )
+
+/** A worker that has been there before its log is put back to where it had one event. */
+const accountsAt = Effect.fnUntraced(function*({ url }: { readonly url: string }) {
+  const schema = yield* freshSchema
+  const accounts = yield* accountsIn(url, schema)
+  const sql = yield* strangerAt(url)
+  const snapshots = sql<{ readonly version: number }>`SELECT version FROM ${
+    sql(`${schema}.snapshots`)
+  } ORDER BY version`
+  const putBack = Effect.gen(function*() {
+    yield* Effect.repeat(snapshots, { until: (rows) => isDeepStrictEqual(rows.map(({ version }) => version), [2, 3]) })
+    yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`
+    yield* sql`DELETE FROM ${sql(`${schema}.snapshots`)}`
+    yield* sql`DELETE FROM ${sql(`${schema}.events`)} WHERE position > 1`
+    // As if the row had been restored.
+    yield* sql`UPDATE ${sql(`${schema}.epochs`)} SET one = one`
+  })
+  return { accounts, putBack, later: accountsIn(url, schema) }
+})
+
+/** Asks again as long as the store is not there. */
+const untilThere = <A, E, R>(asked: Effect.Effect<A, E, R>) =>
+  Effect.retry(asked, {
+    times: 50,
+    schedule: Schedule.spaced("20 millis"),
+    while: (error) => isCommandFailed(error) && error.reason._tag === "StoreUnavailable"
+  })
 
 const oneEvent = () => [Sample.write(Sample.stream(), 0, Sample.events(1))] as const
 const id = { name: "totals", version: 1, partition: 0 }
@@ -144,6 +190,37 @@ onPostgres(() => {
         const second = new Set(yield* ask)
         deepStrictEqual([first.size, second], [1, new Set([[...first][0]!.replace("/1", "/2")])])
       }))
+
+    for (const first of ["a command", "a look", "a rejection"] as const) {
+      it.live(`I3: of the log ends what an aggregate remembers, where ${first} is the first that comes`, () =>
+        Effect.gen(function*() {
+          const { accounts, later, putBack } = yield* accountsAt(yield* freshDatabase())
+          yield* Effect.forEach([1, 10, 100], (cents) => accounts.of("a").deposit({ cents }))
+          yield* Effect.forEach([1, 2], () => accounts.of("b").deposit({ cents: 5 }))
+          // The last two of its events were lost with the server that had them, and others have come in their place.
+          yield* putBack
+          const other = yield* later
+          yield* Effect.forEach([7, 7], (cents) => other.of("a").deposit({ cents }))
+          const asked: Effect.Effect<unknown, CommandFailed> = {
+            "a command": accounts.of("a").deposit({ cents: 1_000 }),
+            "a look": accounts.state("a"),
+            "a rejection": Effect.catchTag(
+              accounts.of("a").withdraw({ cents: 100 }),
+              "InsufficientFunds",
+              Effect.succeed
+            )
+          }[first]
+          const answer: unknown = yield* untilThere(asked)
+          if (first === "a rejection") assert.deepInclude(answer, { balanceCents: 15 })
+          yield* untilThere(accounts.of("a").deposit({ cents: 1_000 }))
+          const cents = first === "a command" ? 2_015 : 1_015
+          const told = { balanceCents: cents }
+          deepStrictEqual(yield* accounts.state("a"), told)
+          // Nor is it kept for those who come later.
+          deepStrictEqual(yield* (yield* later).state("a"), told)
+          deepStrictEqual(yield* accounts.state("b"), { balanceCents: 0 })
+        }))
+    }
 
     it.live("stays as it is while a schema is used, vacuumed and opened again", () =>
       Effect.gen(function*() {
