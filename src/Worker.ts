@@ -5,12 +5,12 @@
  * It runs what it is given on the store that is provided, looks after the log (an auditor that counts it, and pruning
  * of old receipts), and drains when its scope closes.
  */
-import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
+import { Duration, Effect, Layer, Metric, Schedule } from "effect"
 import type { AggregateHost } from "./AggregateHost.ts"
 import * as AggregateRuntime from "./AggregateRuntime.ts"
 import type { CheckpointStore } from "./CheckpointStore.ts"
 import type { DeadLetters } from "./DeadLetters.ts"
-import type { Position } from "./Event.ts"
+import { defaultTenant, type Position, type StreamId } from "./Event.ts"
 import { EventStore, type LogGap } from "./EventStore.ts"
 import type { InlineHost } from "./InlineHost.ts"
 import * as InlineRuntime from "./InlineRuntime.ts"
@@ -173,12 +173,19 @@ const alarm = (gap: LogGap) => Effect.andThen(Metric.update(gaps, 1), Effect.log
 
 const prunedAtOnce = 1_000
 
-/** Forgets receipts that are older, in pages, every hour. */
+/** Nobody writes to it: it is asked for the time. */
+const nowhere: StreamId = { tenant: defaultTenant, category: "varve", id: "clock" }
+
+/**
+ * Forgets receipts that are older, in pages, every hour. How old they are is told by the store's clock, which they were
+ * given their time by: a worker whose own runs ahead would forget everybody's.
+ */
 const pruneReceipts = Effect.fnUntraced(function*(kept: Duration.Duration) {
   const store = yield* EventStore
   const page = Effect.flatMap(
-    Clock.currentTimeMillis,
-    (nowMillis) => store.pruneReceipts({ beforeMillis: nowMillis - Duration.toMillis(kept), limit: prunedAtOnce })
+    store.readStream(nowhere, { limit: 1 }),
+    ({ readAtMillis }) =>
+      store.pruneReceipts({ beforeMillis: readAtMillis - Duration.toMillis(kept), limit: prunedAtOnce })
   )
   yield* page.pipe(
     Effect.repeat({ while: (count) => count === prunedAtOnce }),

@@ -14,6 +14,15 @@ export const runtime: ReadonlyArray<Mutant> = [
     title: "I22: is named by what it is"
   },
   {
+    guarantee: "I5",
+    bug: "a worker whose clock runs ahead forgets everybody's receipts",
+    file: "src/Worker.ts",
+    find: "({ readAtMillis }) =>\n",
+    replace: "(_, readAtMillis = Date.now()) =>\n",
+    test: "test/Worker.test.ts",
+    title: "I5:"
+  },
+  {
     guarantee: "I1",
     bug: "what is to be written beside the own events is forgotten",
     file: "src/internal/batch.ts",
