@@ -64,6 +64,7 @@ const rooms: ReadonlyArray<Room> = [
       "internal/types",
       "Aggregate",
       "internal/viewDocuments",
+      "internal/documentForm",
       "internal/viewReads",
       "internal/declaration",
       "internal/viewLayers",

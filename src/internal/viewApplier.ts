@@ -12,7 +12,7 @@ import type { DocumentChange, ViewId, ViewStore } from "../ViewStore.ts"
 import { type Applied, type Applier, type Failure, handlerFailed, undecodable, Unfit } from "./applier.ts"
 import type { Delivery } from "./delivery.ts"
 import * as DocumentCache from "./documentCache.ts"
-import { frozen } from "./frozen.ts"
+import * as DocumentForm from "./documentForm.ts"
 import { isOwn, type Share } from "./partitions.ts"
 import * as Routing from "./routing.ts"
 import * as ViewDocuments from "./viewDocuments.ts"
@@ -51,7 +51,7 @@ interface Gathered {
 export const make = (options: Options): Applier => {
   const { cachedDocuments, document, publish, sources, view } = options
   const routing = Routing.make(view.name, sources)
-  const documents = ViewDocuments.make(document)
+  const form = DocumentForm.make(document)
   const cache = DocumentCache.make(cachedDocuments)
   let touched = new Set<DocumentCache.Cached>()
   let position: Position = 0n
@@ -61,9 +61,9 @@ export const make = (options: Options): Applier => {
     touched = new Set()
   }
   const finish = (events: ReadonlyArray<Stored>, gathered: Gathered): Effect.Effect<Applied, Unfit> => {
-    run(gathered, touched)
+    run(form, gathered, touched)
     position = gathered.count === 0 ? position : events[gathered.count - 1]!.position
-    return Effect.map(Effect.fromResult(encode(documents, cache, touched)), (changes) => ({
+    return Effect.map(Effect.fromResult(encode(form, cache, touched)), (changes) => ({
       count: gathered.count,
       failure: gathered.failure,
       work: changes.length === 0 ? Effect.void : write(options, changes)
@@ -77,10 +77,10 @@ export const make = (options: Options): Applier => {
         const gathered = gather(routing, cache, options.share, events)
         return gathered.missing.length === 0
           ? finish(events, gathered)
-          : Effect.flatMap(load(options, documents, cache, gathered.missing), () => finish(events, gathered))
+          : Effect.flatMap(load(options, form, cache, gathered.missing), () => finish(events, gathered))
       }),
     keep: () => {
-      if (options.isWatched()) publish(changesOf(touched, position))
+      if (options.isWatched()) publish(changesOf(form, touched, position))
       for (const cached of touched) cached.committed = cached.document
       touched = new Set()
       DocumentCache.trim(cache)
@@ -90,8 +90,8 @@ export const make = (options: Options): Applier => {
       [...touched].filter(isChanged).map(({ committed, document, key, tenant }) => ({
         tenant,
         key,
-        before: committed,
-        after: document
+        before: form.open(committed),
+        after: form.open(document)
       })),
     isAtomic: false,
     begin: () => {},
@@ -151,7 +151,7 @@ const readAtOnce = 1_000
 /** Reads documents that are not in memory; several events may miss the same one. */
 const load = Effect.fnUntraced(function*(
   { store, view }: Options,
-  documents: ViewDocuments.Documents,
+  form: DocumentForm.DocumentForm,
   cache: DocumentCache.DocumentCache,
   missing: ReadonlyArray<DocumentCache.Cached>
 ): Effect.fn.Return<void, StoreUnavailable> {
@@ -162,48 +162,61 @@ const load = Effect.fnUntraced(function*(
     const byName = new Map(found.map(({ document, key, tenant }) => [`${tenant}\0${key}`, document]))
     for (const cached of part) {
       const text = byName.get(`${cached.tenant}\0${cached.key}`)
-      const read = text === undefined ? Result.succeed(undefined) : documents.decode(text)
+      const read = text === undefined ? Result.succeed(undefined) : form.read(text)
       cached.loaded = true
       DocumentCache.measure(cache, cached, text?.length ?? 0)
       cached.problem = Result.isFailure(read)
         ? `its document "${cached.key}" cannot be read: ${read.failure}. ${ViewDocuments.mended(view.version)}`
         : undefined
-      cached.committed = cached.document = Result.isSuccess(read) ? frozen(read.success) : undefined
+      cached.committed = cached.document = Result.isSuccess(read) ? read.success : undefined
     }
   }
 })
 
 /** Runs the handlers, up to the first event that one of them fails at: of that one nothing stays. */
-const run = (gathered: Gathered, touched: Set<DocumentCache.Cached>): void => {
+const run = (form: DocumentForm.DocumentForm, gathered: Gathered, touched: Set<DocumentCache.Cached>): void => {
   const { steps } = gathered
   for (let at = 0; at < steps.length; at++) {
     const { cached, delivery, handle, index } = steps[at]!
     try {
       if (cached.problem !== undefined) throw new Error(cached.problem)
-      const next = frozen(handle(cached.document, delivery.event, delivery))
+      const next = keep(form, cached, handle(form.open(cached.document), delivery.event, delivery))
       if (next === cached.document) continue
       cached.document = next
       touched.add(cached)
     } catch (error) {
       gathered.failure = handlerFailed(error)
       gathered.count = index
-      return rerun(steps, touched, index)
+      return rerun(form, steps, touched, index)
     }
   }
 }
 
+/** As the store will have it: the next event finds the same, whether it comes in this batch or after a restart. */
+const keep = (form: DocumentForm.DocumentForm, { document, key }: DocumentCache.Cached, made: unknown): unknown => {
+  if (made === undefined) return undefined
+  const kept = form.keep(made, document)
+  if (Result.isFailure(kept)) throw new TypeError(`document "${key}" cannot be kept: ${kept.failure}`)
+  return kept.success
+}
+
 /** What an event did before it failed is undone by doing again what came before it: it happens hardly ever. */
-const rerun = (steps: ReadonlyArray<Step>, touched: Set<DocumentCache.Cached>, count: number): void => {
+const rerun = (
+  form: DocumentForm.DocumentForm,
+  steps: ReadonlyArray<Step>,
+  touched: Set<DocumentCache.Cached>,
+  count: number
+): void => {
   for (const cached of touched) cached.document = cached.committed
   for (const { cached, delivery, handle, index } of steps) {
     if (index >= count) return
-    cached.document = frozen(handle(cached.document, delivery.event, delivery))
+    cached.document = keep(form, cached, handle(form.open(cached.document), delivery.event, delivery))
   }
 }
 
 /** What becomes of the documents that have become others, or why one cannot be kept. */
 const encode = (
-  documents: ViewDocuments.Documents,
+  form: DocumentForm.DocumentForm,
   cache: DocumentCache.DocumentCache,
   touched: ReadonlySet<DocumentCache.Cached>
 ): Result.Result<ReadonlyArray<DocumentChange>, Unfit> => {
@@ -211,7 +224,7 @@ const encode = (
   for (const cached of touched) {
     const { document, key, tenant } = cached
     if (!isChanged(cached)) continue
-    const text = document === undefined ? Result.succeed(undefined) : documents.encode(document)
+    const text = document === undefined ? Result.succeed(undefined) : form.write(document)
     if (Result.isFailure(text)) {
       return Result.fail(new Unfit({ error: `document "${key}" cannot be kept: ${text.failure}` }))
     }
@@ -230,12 +243,13 @@ const write = ({ store, view }: Options, changes: ReadonlyArray<DocumentChange>)
 const isChanged = ({ committed, document }: DocumentCache.Cached): boolean => document !== committed
 
 const changesOf = (
+  form: DocumentForm.DocumentForm,
   touched: ReadonlySet<DocumentCache.Cached>,
   position: Position
 ): ReadonlyArray<Change<unknown>> =>
   [...touched].filter(isChanged).map(({ document, key, tenant }) => ({
     tenant,
     key,
-    document,
+    document: form.open(document),
     position
   }))

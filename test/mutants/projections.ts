@@ -14,11 +14,29 @@ export const projections: ReadonlyArray<Mutant> = [
   {
     guarantee: "I14",
     bug: "a document that its handler changes in place is taken for unchanged",
-    file: "src/internal/viewApplier.ts",
-    find: "const next = frozen(handle(cached.document, delivery.event, delivery))",
-    replace: "const next = handle(cached.document, delivery.event, delivery)",
+    file: "src/internal/documentForm.ts",
+    find: "Result.succeed(before) : Result.map(Result.flatMap(encode(document), decode), frozen),",
+    replace: "Result.succeed(before) : Result.flatMap(encode(document), decode),",
     test: "test/projections/Views.test.ts",
     title: "changes its document in place"
+  },
+  {
+    guarantee: "I11",
+    bug: "the next event finds what a handler has returned, and not what is kept of it",
+    file: "src/internal/viewApplier.ts",
+    find: "const next = keep(form, cached, handle(form.open(cached.document), delivery.event, delivery))",
+    replace: "const next = handle(form.open(cached.document), delivery.event, delivery)",
+    test: "test/projections/Documents.test.ts",
+    title: "I11: is not given"
+  },
+  {
+    guarantee: "I11",
+    bug: "what is no plain object is taken for one that can be frozen",
+    file: "src/internal/documentForm.ts",
+    find: "if (!SchemaAST.isObjects(ast)) return !SchemaAST.isDeclaration(ast)",
+    replace: "if (!SchemaAST.isObjects(ast)) return true",
+    test: "test/projections/Documents.test.ts",
+    title: "I11:"
   },
   {
     guarantee: "I9",
@@ -153,7 +171,7 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I14",
     bug: "what an event did before it failed stays",
     file: "src/internal/viewApplier.ts",
-    find: "      return rerun(steps, touched, index)\n",
+    find: "      return rerun(form, steps, touched, index)\n",
     replace: "      return\n",
     test: failures,
     title: "I14: pauses"
