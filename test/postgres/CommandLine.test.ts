@@ -54,5 +54,32 @@ onPostgres(() =>
         assert.deepStrictEqual([behind.exitCode, behind.stdout], [1, ""])
         assert.include(behind.stderr, ` is at ${newest - 1} of ${newest}; \`migrate\` goes on.`)
       }), 120_000)
+
+    it.live("sees that nobody goes on with a projection whose log was restored, whoever has it, and what to do", () =>
+      Effect.gen(function*() {
+        const schema = yield* freshSchema
+        const ran = yield* asked(...expenses, "--commands", fixture, "--projections", ...at(schema))
+        assert.strictEqual(ran.exitCode, 0, ran.stderr)
+        const sql = yield* stranger
+        yield* sql`UPDATE ${sql(`${schema}.checkpoints`)} SET epoch = 'another life' WHERE name = 'budget-totals'`
+        const isStopped = Effect.gen(function*() {
+          const { exitCode, stdout } = yield* asked("views", "status", ...app, ...at(schema))
+          assert.strictEqual(exitCode, 0)
+          assert.match(stdout, /^budget-totals +1 live +200 +200 +0 +stopped /m)
+          assert.match(
+            stdout,
+            /^budget-totals is stopped: The log is not the one that .* not another life, as after a restore\. .* reset\. To accept is `views accept budget-totals`, to reset `views reset budget-totals --yes`\.$/m
+          )
+        })
+        yield* isStopped
+        yield* sql`INSERT INTO ${sql(`${schema}.leases`)} (name, holder, until, term)
+          VALUES ('projection/budget-totals/1/0', 'a worker', now() + interval '1 hour', 7)
+          ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until`
+        yield* isStopped
+        const accepted = yield* asked("views", "accept", "budget-totals", ...app, ...at(schema))
+        assert.strictEqual(accepted.exitCode, 0, accepted.stderr)
+        const after = yield* asked("views", "status", "budget-totals", ...app, ...at(schema))
+        assert.match(after.stdout, /^budget-totals +1 live +200 +200 +0 +running /m)
+      }), 120_000)
   })
 )
