@@ -74,8 +74,10 @@ const strangeIn = Effect.fnUntraced(function*(
   const epoch = yield* running.ports.events.epoch
   const refusals = new Map<number, string>()
   for (const checkpoint of checkpoints) {
-    yield* Effect.catch(refuseStrange(running, checkpoint, epoch, head), ({ message }) =>
-      Effect.sync(() => refusals.set(checkpoint.partition, message)))
+    yield* Effect.catch(
+      refuseStrange(running, checkpoint, epoch, head),
+      ({ message }) => Effect.sync(() => refusals.set(checkpoint.partition, message))
+    )
   }
   return refusals
 })

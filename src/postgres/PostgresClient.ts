@@ -204,7 +204,9 @@ export type Session = Readonly<Record<string, string>>
 
 /** The client as a Layer. */
 export const layer = (options: Options, session: Session = {}): Layer.Layer<PostgresClient, StoreUnavailable> =>
-  Layer.effect(PostgresClient, PostgresClosing.bounded(make(options, session), "5 seconds")).pipe(Layer.provide(Reactivity.layer))
+  Layer.effect(PostgresClient, PostgresClosing.bounded(make(options, session), "5 seconds")).pipe(
+    Layer.provide(Reactivity.layer)
+  )
 
 /**
  * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. That a

@@ -13,7 +13,8 @@ export interface Failed {
 }
 
 /** What a pooler answers to what only a server can do, and a server behind it that has never seen a statement. */
-const ofPooler = "is it behind a pooler, like PgBouncer in transaction mode? Then say so with ?pooler=transaction in the " +
+const ofPooler =
+  "is it behind a pooler, like PgBouncer in transaction mode? Then say so with ?pooler=transaction in the " +
   "URL, or with behindPooler"
 
 const details: ReadonlyMap<string, string> = new Map([
@@ -55,7 +56,8 @@ const details: ReadonlyMap<string, string> = new Map([
 ])
 
 /** To `migrate` it is no answer that one should run `migrate`. */
-const mayNotMigrate = "the user lacks a privilege: have the owner of the schema or of the database grant it, or do this " +
+const mayNotMigrate =
+  "the user lacks a privilege: have the owner of the schema or of the database grant it, or do this " +
   "as that owner"
 
 /** Why there is no connection, where the driver says so in words of its own. */

@@ -106,11 +106,16 @@ onPostgres(() =>
         const schema = yield* freshSchema
         const sql = yield* stranger
         yield* sql.unsafe(`CREATE ROLE ${schema} LOGIN; `)
-        yield* Effect.addFinalizer(() => Effect.orDie(sql.unsafe(`DROP ROLE ${schema}`)))
-        const own = at(schema).map((text) => text.replace("postgres@", `${schema}@`))
+        yield* Effect.addFinalizer(() =>
+          Effect.orDie(sql.unsafe(`DROP ROLE ${schema}`))
+        )
+        const own = at(schema).map((text) =>
+          text.replace("postgres@", `${schema}@`)
+        )
         for (const flags of [["--check"], []]) {
-          if (flags.length > 0) yield* Effect.scoped(open({ schema }))
-          else yield* sql.unsafe(`DROP SCHEMA ${schema} CASCADE`)
+          if (flags.length > 0) {
+            yield* Effect.scoped(open({ schema }))
+          } else yield* sql.unsafe(`DROP SCHEMA ${schema} CASCADE`)
           const { exitCode, stderr, stdout } = yield* asked("migrate", ...flags, ...own)
           assert.deepStrictEqual([exitCode, stdout], [1, ""])
           assert.include(stderr, "have the owner of the schema or of the database grant it, or do this as that owner\n")
@@ -132,19 +137,26 @@ const pooler = Effect.acquireRelease(
 )
 
 onPostgres(() =>
-  it.live("who comes by way of a pooler says so in the URL; who does not is asked whether there is one", (test) =>
-    Effect.gen(function*() {
-      const started = yield* pooler
-      if ("missing" in started) return test.skip(started.missing)
-      const schema = yield* freshSchema
-      const place = `${started.url}?schema=${schema}`
-      const said = ["--store", "postgres", "--url", `${place}&pooler=transaction`]
-      const ran = yield* asked(...expenses, "--commands", fixture, "--projections", ...said)
-      assert.strictEqual(ran.exitCode, 0, ran.stderr)
-      const status = yield* asked("views", "status", ...app, ...said)
-      assert.match(status.stdout, /^budget-totals +1 live +200 +200 +0/m)
-      const unsaid = yield* asked("views", "status", ...app, "--store", "postgres", "--url", place)
-      assert.deepStrictEqual([unsaid.exitCode, unsaid.stdout], [1, ""])
-      assert.include(unsaid.stderr, "is it behind a pooler, like PgBouncer in transaction mode? Then say so with ?pooler=")
-    }), 120_000)
+  it.live(
+    "who comes by way of a pooler says so in the URL; who does not is asked whether there is one",
+    (test) =>
+      Effect.gen(function*() {
+        const started = yield* pooler
+        if ("missing" in started) return test.skip(started.missing)
+        const schema = yield* freshSchema
+        const place = `${started.url}?schema=${schema}`
+        const said = ["--store", "postgres", "--url", `${place}&pooler=transaction`]
+        const ran = yield* asked(...expenses, "--commands", fixture, "--projections", ...said)
+        assert.strictEqual(ran.exitCode, 0, ran.stderr)
+        const status = yield* asked("views", "status", ...app, ...said)
+        assert.match(status.stdout, /^budget-totals +1 live +200 +200 +0/m)
+        const unsaid = yield* asked("views", "status", ...app, "--store", "postgres", "--url", place)
+        assert.deepStrictEqual([unsaid.exitCode, unsaid.stdout], [1, ""])
+        assert.include(
+          unsaid.stderr,
+          "is it behind a pooler, like PgBouncer in transaction mode? Then say so with ?pooler="
+        )
+      }),
+    120_000
+  )
 )
