@@ -37,15 +37,18 @@ export class AppendLost extends Schema.TaggedError<AppendLost>()("AppendLost", {
 }
 
 /**
- * The log has a hole: after `after`, position `found` was read instead of the next one. This is damage (a restored or
- * truncated database, a store that breaks its promise), so readers stop and never skip it.
+ * The log is not dense: after `after`, position `found` was read instead of the next one: there is a hole or, where
+ * `found` is not beyond `after`, a position that is there twice. This is damage (a restored or truncated database, a store
+ * that breaks its promise), so readers stop and never skip it.
  */
 export class LogGap extends Schema.TaggedError<LogGap>()("LogGap", {
   after: Schema.BigInt,
   found: Schema.BigInt
 }) {
   override get message() {
-    return `The log has a hole: position ${this.found} follows ${this.after}`
+    return this.found > this.after
+      ? `The log has a hole: position ${this.found} follows ${this.after}`
+      : `The log has a position twice: ${this.found} follows ${this.after}`
   }
 }
 

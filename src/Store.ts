@@ -24,7 +24,13 @@ export const names = ["memory", "sqlite", "postgres"] as const
 export type Choice =
   | { readonly store: "memory" }
   | { readonly store: "sqlite"; readonly url: string }
-  | { readonly store: "postgres"; readonly url: Redacted.Redacted; readonly schema: string | undefined }
+  | {
+    readonly store: "postgres"
+    readonly url: Redacted.Redacted
+    readonly schema: string | undefined
+    /** The URL is that of a pooler that changes the connection after each transaction; see `Postgres.Options`. */
+    readonly behindPooler?: boolean | undefined
+  }
 
 /** The choice of a store is unknown or incomplete; `problem` names what is allowed. */
 export class StoreNotChosen extends Schema.TaggedError<StoreNotChosen>()("StoreNotChosen", {
@@ -179,7 +185,8 @@ export const config: Config.Config<Given> = Config.all({
 
 /**
  * The stores that the environment chooses: `VARVE_STORE` is memory, sqlite or postgres; `VARVE_STORE_URL` the file of
- * sqlite, or the URL of postgres, which may name a schema: `postgres://user:password@host/database?schema=orders`.
+ * sqlite, or the URL of postgres, which may name a schema: `postgres://user:password@host/database?schema=orders`. That
+ * of PgBouncer in transaction mode, or of another pooler like it, says so: `?pooler=transaction`.
  *
  * - `StoreNotChosen`: what the environment says is missing, unknown, or too much
  * - `StoreUnavailable`: the database cannot be opened, or was changed by a newer build
@@ -213,7 +220,7 @@ const chooseSqlite = (file: string): Effect.Effect<Choice, StoreNotChosen> => {
     : Effect.succeed({ store: "sqlite", url: file })
 }
 
-/** The URL may say which schema; it is not repeated in a message, since it may hold a password. */
+/** The URL may say which schema, and that it is a pooler's; it is not repeated in a message, since it may hold a password. */
 const choosePostgres = (text: string): Effect.Effect<Choice, StoreNotChosen> => {
   if (!/^postgres(ql)?:/i.test(text)) {
     return notChosen(
@@ -222,8 +229,21 @@ const choosePostgres = (text: string): Effect.Effect<Choice, StoreNotChosen> => 
   }
   const problem = PostgresUrl.problemOf(text)
   if (problem !== undefined) return notChosen(`The store "postgres" cannot be found: ${problem}.`)
-  const schema = new URL(text).searchParams.get("schema") ?? undefined
-  return Effect.succeed({ store: "postgres", url: Redacted.make(text), schema })
+  const { searchParams } = new URL(text)
+  const schema = searchParams.get("schema") ?? undefined
+  const pooler = searchParams.get("pooler")
+  if (pooler !== null && pooler !== "transaction") {
+    return notChosen(
+      `The store "postgres" cannot be used like that: the pooler of its URL can only be "transaction". One that leaves ` +
+        "sessions their connections is named by nothing."
+    )
+  }
+  return Effect.succeed({
+    store: "postgres",
+    url: Redacted.make(text),
+    schema,
+    ...(pooler !== null && { behindPooler: true })
+  })
 }
 
 const notChosen = (problem: string) => Effect.fail(new StoreNotChosen({ problem }))

@@ -2,8 +2,9 @@
  * How reading the log becomes following it, on a log that is told what to answer.
  */
 import { describe, it } from "@effect/vitest"
-import { deepStrictEqual } from "@effect/vitest/utils"
+import { deepStrictEqual, strictEqual } from "@effect/vitest/utils"
 import { Effect, Stream } from "effect"
+import type { Stored } from "../src/Event.ts"
 import type { LogPage } from "../src/EventStore.ts"
 import * as Pages from "../src/internal/pages.ts"
 
@@ -36,5 +37,33 @@ describe("following a log", () => {
       const pages = [{ position: 12n, head: 12n }, { position: 12n, head: 12n }, { position: 15n, head: 15n }]
       const expected = ["page after 0", "more than 12", "page after 12", "more than 12", "page after 12"]
       deepStrictEqual(yield* asked(pages), expected)
+    }))
+})
+
+const stored: Stored = {
+  tenant: "default",
+  category: "Account",
+  id: "a-1",
+  version: 1,
+  position: 1n,
+  eventId: "7c4f9a0e-1f0b-4d3e-9d53-6f1f0a3b2c1d",
+  type: "Happened",
+  schemaVersion: 1,
+  data: "{}",
+  metadata: "{}",
+  recordedAtMillis: 0
+}
+
+describe("a page of a log that is damaged", () => {
+  const told = (...positions: ReadonlyArray<bigint>) => {
+    const events = positions.map((position) => ({ ...stored, position }))
+    const page = { events, position: positions.at(-1)!, head: positions.at(-1)! }
+    return Effect.map(Effect.flip(Pages.assertDense({ after: 0n }, page)), ({ message }) => message)
+  }
+
+  it.effect("is called what it is: a hole, or a position that is there twice", () =>
+    Effect.gen(function*() {
+      strictEqual(yield* told(1n, 3n), "The log has a hole: position 3 follows 1")
+      strictEqual(yield* told(1n, 1n, 2n), "The log has a position twice: 1 follows 1")
     }))
 })

@@ -9,13 +9,14 @@ import type { Projections, ProjectionStatus } from "../Projections.ts"
 
 /**
  * - `running`: a worker has it
+ * - `stopped`: no worker goes on with it, since the log is not the one that it has read
  * - `unattended`: no worker has it, or has had it within the last seconds
  * - `paused`: nobody goes on before somebody says so
  * - `never run`: nothing is kept of it
  * - `in memory`: a fold, of which nothing ever is
  * - `inline`: whoever appends writes it, and it is never behind
  */
-export type State = "running" | "unattended" | "paused" | "never run" | "in memory" | "inline"
+export type State = "running" | "stopped" | "unattended" | "paused" | "never run" | "in memory" | "inline"
 
 /** How one stands. */
 export interface Status extends Omit<ProjectionStatus, "state" | "rebuild"> {
@@ -50,7 +51,7 @@ const stateOf = (
   held: ReadonlySet<string>
 ): State => {
   if (kind === "fold") return "in memory"
-  if (state === "paused" || state === "inline") return state
+  if (state === "paused" || state === "stopped" || state === "inline") return state
   if (partitions.some(({ partition }) => held.has(leaseName({ name, version, partition })))) return "running"
   const hasBegun = live?.version === version || versions.some((each) => each.version === version)
   return hasBegun ? "unattended" : "never run"

@@ -64,6 +64,10 @@ const note = ({ letters, name, parked, state, version, why }: Status): ReadonlyA
     notes.push(
       `${name} is paused${why === undefined || why === "" ? "" : `: ${why}`}. \`views resume ${name}\` lets it go on.`
     )
+  } else if (state === "stopped") {
+    notes.push(
+      `${name} is stopped: ${why} To accept is \`views accept ${name}\`, to reset \`views reset ${name} --yes\`.`
+    )
   } else if (state === "never run") {
     notes.push(
       `Version ${version} of ${name} has never been run: a worker that has it fills it, or \`run\` with --projections.`

@@ -15,7 +15,10 @@ export const flags = {
     Flag.optional
   ),
   url: Flag.String("url").pipe(
-    Flag.withDescription("Where it is: the file of sqlite, the postgres://… of postgres (or VARVE_STORE_URL)"),
+    Flag.withDescription(
+      "Where it is: the file of sqlite, the postgres://… of postgres, with ?schema=NAME for another schema than varve and " +
+        "?pooler=transaction for PgBouncer in that mode (or VARVE_STORE_URL)"
+    ),
     Flag.withMetavar("URL"),
     Flag.optional
   )

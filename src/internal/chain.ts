@@ -39,7 +39,7 @@ export const begin = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Retu
   reach(reader, checkpoint.position)
   reader.head = head
   if (checkpoint.paused !== undefined) return yield* new Paused({ reason: checkpoint.paused })
-  yield* refuseStrange(reader, checkpoint, epoch, head)
+  yield* refuseStrange(reader.running, checkpoint, epoch, head)
   const parked = yield* letters.parked(reader.letterId)
   const pending = yield* letters.list({
     reader: reader.letterId,
@@ -96,13 +96,12 @@ const origin = ({ ports: { events }, target }: Running): Effect.Effect<Position,
   target._tag === "Effect" && target.from === "now" ? events.head : Effect.succeed(0n)
 
 /** What was read must be what is there. */
-const refuseStrange = (
-  reader: Reader,
+export const refuseStrange = (
+  { definition: { name: projection } }: Running,
   checkpoint: Checkpoint,
   epoch: string,
   head: Position
 ): Effect.Effect<void, StoreRestored | LogRewound> => {
-  const projection = reader.running.definition.name
   if (checkpoint.epoch !== epoch) {
     return Effect.fail(new StoreRestored({ projection, checkpointEpoch: checkpoint.epoch, epoch }))
   }

@@ -88,6 +88,8 @@ export interface Fared {
   waiting: { readonly what: "page" | "store"; readonly sinceMillis: number } | undefined
   /** How often it has failed since it last succeeded. */
   failures: number
+  /** It has been said what it fails of. */
+  complained: boolean
   /** It is applying events, or setting them down. */
   busy: boolean
   /** It begins nothing more. */

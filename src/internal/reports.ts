@@ -6,6 +6,7 @@ import type { Checkpoint } from "../CheckpointStore.ts"
 import type { Position } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import type { PartitionStatus, ProjectionState, ProjectionStatus, Rebuild } from "../Projections.ts"
+import { refuseStrange } from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { keptOf } from "./handover.ts"
 import * as LiveVersions from "./liveVersions.ts"
@@ -15,13 +16,15 @@ export const report = Effect.fnUntraced(function*(
   running: Running
 ): Effect.fn.Return<ProjectionStatus, StoreUnavailable> {
   const { definition: { kind, name, version }, ledger, live, ports, readers } = running
-  const head = yield* ports.events.head
   const checkpoints = yield* ledger.list(name)
   const own = checkpoints.filter((checkpoint) => checkpoint.version === version)
+  // It is asked after them, so none is beyond it that should not be.
+  const head = yield* ports.events.head
+  const strange = yield* strangeIn(running, own, head)
   const isInline = yield* keptOf(running)?.isInline ?? Effect.succeed(false)
   const ended = isInline ? undefined : yield* endOf(running)
   const partitions = readers.map((reader) =>
-    isInline ? inlineAt(reader, head) : endedAt(partitionOf(reader, own), ended)
+    isInline ? inlineAt(reader, head) : endedAt(partitionOf(reader, own, strange), ended)
   )
   const worst = partitions.reduce((worst, partition) => rank(partition) > rank(worst) ? partition : worst)
   const position = least(partitions)
@@ -50,16 +53,34 @@ export const report = Effect.fnUntraced(function*(
 /** What a reader knows; of one who stands by, what the checkpoint says. */
 const partitionOf = (
   { id: { partition }, position, state, why }: Reader,
-  checkpoints: ReadonlyArray<Checkpoint>
+  checkpoints: ReadonlyArray<Checkpoint>,
+  strange: ReadonlyMap<number, string>
 ): PartitionStatus => {
   const checkpoint = checkpoints.find((checkpoint) => checkpoint.partition === partition)
   if (checkpoint?.paused !== undefined) {
     return { partition, position: checkpoint.position, state: "paused", why: checkpoint.paused }
   }
-  return state === "standby"
-    ? { partition, position: checkpoint?.position ?? 0n, state, why }
-    : { partition, position, state, why }
+  if (state !== "standby") return { partition, position, state, why }
+  const refusal = strange.get(partition)
+  return { partition, position: checkpoint?.position ?? 0n, state: refusal ? "stopped" : state, why: refusal ?? why }
 }
+
+/** Which partitions nobody goes on with, wherever he is, because they have read another log; and what he says of it. */
+const strangeIn = Effect.fnUntraced(function*(
+  running: Running,
+  checkpoints: ReadonlyArray<Checkpoint>,
+  head: Position
+): Effect.fn.Return<ReadonlyMap<number, string>, StoreUnavailable> {
+  const epoch = yield* running.ports.events.epoch
+  const refusals = new Map<number, string>()
+  for (const checkpoint of checkpoints) {
+    yield* Effect.catch(
+      refuseStrange(running, checkpoint, epoch, head),
+      ({ message }) => Effect.sync(() => refusals.set(checkpoint.partition, message))
+    )
+  }
+  return refusals
+})
 
 /** Whoever reads it, its checkpoint is where it became inline. */
 const inlineAt = ({ id: { partition } }: Reader, head: Position): PartitionStatus => ({

@@ -83,6 +83,7 @@ const reader = (
     revision: undefined,
     waiting: undefined,
     failures: 0,
+    complained: false,
     busy: false,
     closing: false
   }

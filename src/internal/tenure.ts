@@ -134,9 +134,19 @@ const recover = (reader: Reader, failure: Exclude<Interrupted, EventTooNew> | St
         retry(reader, failure.message)
       )
     case "StoreUnavailable":
-      return retry(reader, failure.message)
+      return Effect.andThen(complain(reader, failure), retry(reader, failure.message))
   }
 }
+
+/** Said once until it succeeds: at once of what will not pass by itself, else when it has failed three times. */
+const complain = (reader: Reader, { lasting = false, message }: StoreUnavailable): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { failures } = reader
+    if (failures === 0) reader.complained = false
+    if (reader.complained || !(lasting || failures >= 2)) return Effect.void
+    reader.complained = true
+    return Effect.logError(`"${reader.id.name}" cannot go on, and tries again: ${message}`)
+  })
 
 const stop = (reader: Reader, why: string): Effect.Effect<void> =>
   Effect.suspend(() => {

@@ -12,6 +12,7 @@ import type { ConnectionOptions } from "node:tls"
 import { StoreUnavailable } from "../EventStore.ts"
 import { untyped } from "../internal/types.ts"
 import { inRealTime } from "./PostgresClock.ts"
+import * as PostgresClosing from "./PostgresClosing.ts"
 import { type Failed, logReplaced, OwnFailure, serverSilent, toFailed, toUnavailable } from "./PostgresFailures.ts"
 import { channelOf } from "./PostgresFunctions.ts"
 import * as PostgresLife from "./PostgresLife.ts"
@@ -140,9 +141,11 @@ const make = Effect.fnUntraced(function*(
     ...yield* transacting(options, session, read),
     listen: behindPooler
       ? undefined
-      : inRealTime(
-        Effect.flatMap(PgConnection.make(configOf(options, {})), (connection) => connection.listen(channelOf(schema)))
-      )
+      : inRealTime(Effect.flatMap(
+        PgConnection.make(configOf(options, {})),
+        // The connection is closed after it; so nobody minds whether the server has heard that nobody listens.
+        (connection) => PostgresClosing.bounded(connection.listen(channelOf(schema)), "1 second")
+      ))
   })
 })
 
@@ -220,7 +223,9 @@ export type Session = Readonly<Record<string, string>>
 
 /** The client as a Layer. */
 export const layer = (options: Options, session: Session = {}): Layer.Layer<PostgresClient, StoreUnavailable> =>
-  Layer.effect(PostgresClient, make(options, session)).pipe(Layer.provide(Reactivity.layer))
+  Layer.effect(PostgresClient, PostgresClosing.bounded(make(options, session), "5 seconds")).pipe(
+    Layer.provide(Reactivity.layer)
+  )
 
 /**
  * What the server is told of a session: that it ends what hangs, and a lock with it, rather than wait for us. That a

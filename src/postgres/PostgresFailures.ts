@@ -12,7 +12,14 @@ export interface Failed {
   readonly detail: string
 }
 
+/** What a pooler answers to what only a server can do, and a server behind it that has never seen a statement. */
+const ofPooler =
+  "is it behind a pooler, like PgBouncer in transaction mode? Then say so with ?pooler=transaction in the " +
+  "URL, or with behindPooler"
+
 const details: ReadonlyMap<string, string> = new Map([
+  ["08P01", `the server does not take what it was sent: ${ofPooler}`],
+  ["26000", `the server does not know a statement that was prepared: ${ofPooler}`],
   ["ECONNREFUSED", "no server answers at its address"],
   ["ECONNRESET", "the connection was lost"],
   ["EPIPE", "the connection was lost"],
@@ -47,6 +54,11 @@ const details: ReadonlyMap<string, string> = new Map([
   ["57P03", "the server is starting up or shutting down"],
   ["VRV02", "SET CONSTRAINTS must leave appends to the commit"]
 ])
+
+/** To `migrate` it is no answer that one should run `migrate`. */
+const mayNotMigrate =
+  "the user lacks a privilege: have the owner of the schema or of the database grant it, or do this " +
+  "as that owner"
 
 /** Why there is no connection, where the driver says so in words of its own. */
 const refusals: ReadonlyMap<string, string> = new Map([
@@ -170,8 +182,12 @@ interface Asked {
 export const toUnavailable = ({ asked, name }: Asked) => (error: SqlError.SqlError): StoreUnavailable => {
   const { code } = codeOf(error.reason.cause)
   const lasting = isLasting(code) || refusals.has(error.reason.message)
-  const detail = code === "42P01" && asked !== undefined ? asked.absent : detailOf(error)
   const operation = asked?.operation ?? name
+  const detail = code === "42P01" && asked !== undefined
+    ? asked.absent
+    : code === "42501" && operation === "migrate"
+    ? mayNotMigrate
+    : detailOf(error)
   return new StoreUnavailable({ operation, detail, ...(lasting && { lasting: true }) })
 }
 

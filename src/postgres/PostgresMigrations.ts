@@ -183,7 +183,7 @@ export interface Standing {
   readonly oldestBuild: number
 }
 
-/** Looks, and changes nothing. */
+/** Looks, and changes nothing. `StoreUnavailable`: it cannot be looked at, or needs a newer build. */
 export const standing = (schema: string): Effect.Effect<Standing, StoreUnavailable, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
@@ -194,7 +194,10 @@ export const standing = (schema: string): Effect.Effect<Standing, StoreUnavailab
     const [row] = yield* sql<{ readonly current: number | null; readonly oldestBuild: number | null }>`
       SELECT (SELECT max(migration_id) FROM ${sql(tableOf(schema))}) AS "current",
         (SELECT oldest_build FROM ${sql(`${schema}.store`)}) AS "oldestBuild"`
-    return { current: row?.current ?? 0, newest, oldestBuild: row?.oldestBuild ?? 0 }
+    const { current, oldestBuild } = { current: row?.current ?? 0, oldestBuild: row?.oldestBuild ?? 0 }
+    return oldestBuild <= newest
+      ? { current, newest, oldestBuild }
+      : yield* unavailable(`the schema needs a build that knows migration ${oldestBuild}, this one knows ${newest}`)
   }).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(failed(error))))
 
 /**
@@ -211,12 +214,10 @@ export const run = (schema: string): Effect.Effect<Standing, StoreUnavailable, S
 
 /** Refuses a schema that this build cannot work with. */
 export const requireUsable = (schema: string): Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient> =>
-  Effect.flatMap(standing(schema), ({ current, newest, oldestBuild }) => {
-    if (current < newest) return unavailable(`the schema is at ${current}, this build needs ${newest}: migrate first`)
-    return oldestBuild > newest
-      ? unavailable(`the schema needs a build that knows migration ${oldestBuild}, this one knows ${newest}`)
-      : Effect.void
-  })
+  Effect.flatMap(standing(schema), ({ current, newest }) =>
+    current < newest
+      ? unavailable(`the schema is at ${current}, this build needs ${newest}: migrate first`)
+      : Effect.void)
 
 const migrate = (schema: string) =>
   Effect.andThen(

@@ -63,6 +63,13 @@ describe("a choice that cannot be made names what is allowed, and nothing is car
     ["sqlite with the URL of PostgreSQL", ["--store", "sqlite", "--url", "postgres://me:topsecret@db/x"], {}, noServer],
     ["postgres without a URL", ["--store", "postgres"], {}, noAddress],
     [
+      "postgres with a pooler of an unknown mode",
+      ["--store", "postgres", "--url", "postgres://me:topsecret@db/x?pooler=session"],
+      {},
+      "The store \"postgres\" cannot be used like that: the pooler of its URL can only be \"transaction\". One that " +
+      "leaves sessions their connections is named by nothing."
+    ],
+    [
       "postgres with a bare % in the password",
       ["--store", "postgres", "--url", "postgres://me:topsecret%@db/x"],
       {},

@@ -79,6 +79,10 @@ onPostgres(() => {
         yield* Effect.scoped(open({ schema }))
         yield* sql`UPDATE ${sql(`${schema}.store`)} SET oldest_build = 6`
         assert.include(yield* refusal({ schema }), "the schema needs a build that knows migration 6")
+        for (const check of [true, false]) {
+          const { message } = yield* Effect.flip(Postgres.migrate({ url, schema }, { check }))
+          assert.include(message, "the schema needs a build that knows migration 6, this one knows 5")
+        }
       }))
 
     it.live("is enough for a role that owns nothing else", () =>
