@@ -33,6 +33,13 @@ export const hold = <A>(reader: Reader, operation: string, plan: Plan<A>): Effec
     Effect.sync(() => Attention.call(reader.attention))
   )
 
+/**
+ * What is done in the world by hand is done by one after the other: whoever comes second must see what the first has
+ * done before he does anything himself. Of the rest it is the store's transactions that let one wait for another.
+ */
+export const alone = <A, E>(reader: Reader, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  reader.running.target._tag === "Effect" ? reader.byHand.withPermit(effect) : effect
+
 /** Why something cannot be done. */
 export const refused = (reader: Reader, operation: string, problem: string) =>
   new OperationRefused({ projection: reader.running.definition.name, operation, problem })

@@ -1,7 +1,7 @@
 /**
  * A reader: one partition of a projection on this runner, with what it is and how it fares.
  */
-import { type Clock, type Duration, Effect, Schema } from "effect"
+import { type Clock, type Duration, Effect, Schema, type Semaphore } from "effect"
 import type { CheckpointId, CheckpointStore } from "../CheckpointStore.ts"
 import type { DeadLetters, ReaderId } from "../DeadLetters.ts"
 import type { Position } from "../Event.ts"
@@ -104,6 +104,8 @@ export interface Reader extends Fared {
   readonly applier: Applier
   /** Another one, for what is done by hand beside it. */
   readonly makeApplier: () => Applier
+  /** Of whoever does something by hand. */
+  readonly byHand: Semaphore.Semaphore
   /** From when on it asks whether its view may be inline. */
   inlineAfterMillis: number
   /** Where it was when it began, and when: for its speed. */

@@ -1,7 +1,7 @@
 /**
  * A projection on a runner, made of its definition: its readers with what they fill, and what is told of it.
  */
-import { type Context, Duration, Effect } from "effect"
+import { type Context, Duration, Effect, Semaphore } from "effect"
 import type { Position } from "../Event.ts"
 import { StoreUnavailable } from "../EventStore.ts"
 import type { Change, Definition, Settings, Target } from "../ProjectionHost.ts"
@@ -92,6 +92,7 @@ const reader = (
   return Object.assign(fared, {
     running,
     began: undefined,
+    byHand: Semaphore.makeUnsafe(1),
     inlineAfterMillis: 0,
     makeApplier,
     id: { name, version, partition: share.partition },

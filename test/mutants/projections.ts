@@ -103,6 +103,33 @@ export const projections: ReadonlyArray<Mutant> = [
     title: "I14, I11"
   },
   {
+    guarantee: "I11",
+    bug: "a step leaves the letter of what it has done",
+    file: "src/internal/stepping.ts",
+    find: "Effect.andThen(work, letters.remove(reader.letterId, position))",
+    replace: "Effect.tap(work, () => Effect.succeed(letters))",
+    test: failures,
+    title: "I11: is applied once, and its letter"
+  },
+  {
+    guarantee: "I11",
+    bug: "a letter that somebody else has settled is settled again",
+    file: "src/internal/handBack.ts",
+    find: "found === undefined || found === false",
+    replace: "found === null",
+    test: failures,
+    title: "I11: is applied once when two"
+  },
+  {
+    guarantee: "I14",
+    bug: "two do by hand what the other one is doing",
+    file: "src/internal/holding.ts",
+    find: "reader.byHand.withPermit(effect) : effect",
+    replace: "effect : reader.byHand.withPermit(effect)",
+    test: targets,
+    title: "I14: is done once when two"
+  },
+  {
     guarantee: "I12",
     bug: "who was overtaken goes on from where the other one is",
     file: "src/internal/chain.ts",

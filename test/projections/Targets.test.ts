@@ -36,5 +36,7 @@ describe("an effect", () => {
 
   it.effect("I14: is tried again, and then waits for somebody", () => Targets.triesEffectsAgain(memory))
 
+  it.effect("I14: is done once when two try it again at the same time", () => Targets.retriesEffectsOnce(memory))
+
   it.effect("I14: is done in the order of its stream once that is taken back", () => Targets.takesEffectsBack(memory))
 })

@@ -2,7 +2,7 @@
  * Scenarios of what is not a view: rows, and effects on the world.
  */
 import { assert } from "@effect/vitest"
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Fiber, Latch, Layer } from "effect"
 import * as Projection from "../../src/Projection.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import { Projections } from "../../src/Projections.ts"
@@ -218,6 +218,36 @@ export const triesEffectsAgain = (stores: Stores) =>
       yield* caughtUp(process, projection)
       assert.deepStrictEqual(seen, [1n, 2n, 3n])
       assert.lengthOf(yield* operations(process).deadLetters("notes"), 0)
+    })
+  )
+
+/** Of two who try the same effect again, one does it, and the other one finds that its letter is gone. */
+export const retriesEffectsOnce = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const seen: Array<bigint> = []
+      const [begun, goOn] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+      let deeds = 0
+      const projection = notes(seen, () =>
+        Effect.suspend((): Effect.Effect<void, Down> => {
+          if (++deeds === 1) return Effect.fail(new Down({ what: "the mail is down" }))
+          return Effect.andThen(begun.open, goOn.await)
+        }))("beginning")
+      yield* append("a-1", newEvent({ data: { cents: 1 } }))
+      const settings = { tries: 1, onFailure: "skip", drainDeadline: 0 } as const
+      const process = yield* start(projection.toLayer(settings), { lease: stores.lease })
+      yield* caughtUp(process, projection)
+      const retry = operations(process).retry("notes", 1n)
+      const first = yield* Effect.forkChild(retry)
+      yield* begun.await
+      const second = yield* Effect.forkChild(Effect.flip(retry))
+      // Time enough to do it, if he did not wait.
+      yield* Effect.sleep("1 second")
+      yield* goOn.open
+      assert.deepStrictEqual(yield* Fiber.join(first), { applied: 1, left: undefined })
+      assert.match((yield* Fiber.join(second)).message, /there is no letter at 1/)
+      assert.deepStrictEqual([seen, deeds], [[1n], 2])
     })
   )
 
