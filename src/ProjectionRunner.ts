@@ -15,7 +15,7 @@ import * as HandBack from "./internal/handBack.ts"
 import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
-import type { Ports, Reader, Running } from "./internal/reader.ts"
+import { idle, type Ports, type Reader, type Running } from "./internal/reader.ts"
 import * as Reports from "./internal/reports.ts"
 import * as Projecting from "./internal/running.ts"
 import { step } from "./internal/stepping.ts"
@@ -197,13 +197,6 @@ const drain = Effect.fnUntraced(function*(
 
 /** Its lease is given back in that time, too. */
 const interruptedWithin = "2 seconds"
-
-const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    readers.some(({ busy }) => busy)
-      ? Effect.andThen(Attention.after(progress, progress.calls), idle(readers, progress))
-      : Effect.void
-  )
 
 /**
  * A runner with options: provide it to the Layers of projections, and a store to it. When its scope closes, what is being

@@ -118,7 +118,9 @@ const applyNow = Effect.fnUntraced(function*(
   const stored = yield* eventAt(reader, position)
   const applier = reader.makeApplier()
   if (applier.isAtomic) return yield* Holding.refused(reader, "retry", "a fold's order cannot be mended; reset it")
-  const attempt = Holding.hold(
+  // What was skipped is out of its order already, so nobody who acts on the world need wait for it.
+  const settled = reader.running.target._tag === "Effect" ? Holding.beside : Holding.hold
+  const attempt = settled(
     reader,
     "retry",
     Effect.fnUntraced(function*(checkpoint) {

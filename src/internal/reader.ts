@@ -92,6 +92,10 @@ export interface Fared {
   busy: boolean
   /** It begins nothing more. */
   closing: boolean
+  /** It begins nothing more before it has looked at its checkpoint again. */
+  givingWay: boolean
+  /** Somebody in this process does something by hand at its checkpoint. */
+  held: boolean
 }
 
 /** One partition of it. */
@@ -146,7 +150,7 @@ export const working = (fared: Fared, clock: Clock.Clock) => <A, E>(effect: Effe
 /** What is to be finished once it was begun; nothing more is begun once it closes. */
 export const finishing = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    if (reader.closing) return Effect.never
+    if (reader.closing || reader.givingWay) return Effect.never
     reader.busy = true
     const done = () => {
       reader.busy = false
@@ -154,6 +158,14 @@ export const finishing = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, 
     }
     return Effect.ensuring(effect, Effect.sync(done))
   })
+
+/** Ends when none of them is in the middle of anything. */
+export const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    readers.some(({ busy }) => busy)
+      ? Effect.andThen(Attention.after(progress, progress.calls), idle(readers, progress))
+      : Effect.void
+  )
 
 /** Says how it fares. */
 export const enter = (reader: Reader, state: State, why?: string): void => {

@@ -84,21 +84,24 @@ const reader = (
     waiting: undefined,
     failures: 0,
     busy: false,
-    closing: false
+    closing: false,
+    givingWay: false,
+    held: false
   }
   const publish = (changes: ReadonlyArray<Change<unknown>>) => Listeners.publish(listeners, name, changes)
   const isWatched = () => listeners.size > 0 && running.live !== undefined && LiveVersions.isShown(running.live)
-  const makeApplier = () => applier(running, { share, publish, isWatched, folded, fared })
+  const applierOf = (fared: Fared) => applier(running, { share, publish, isWatched, folded, fared })
   return Object.assign(fared, {
     running,
     began: undefined,
     byHand: Semaphore.makeUnsafe(1),
     inlineAfterMillis: 0,
-    makeApplier,
+    // What is done beside it is nothing that it waits for.
+    makeApplier: () => applierOf({ ...fared }),
     id: { name, version, partition: share.partition },
     letterId: { name: letterName({ name, ...share }, share.partitions), version },
     share,
-    applier: makeApplier()
+    applier: applierOf(fared)
   })
 }
 
@@ -131,7 +134,7 @@ const applier = (
         name,
         sources: target.sources,
         working: working(fared, clock),
-        isDue: (sinceMillis) => fared.closing || sinceMillis >= effectMillis,
+        isDue: (sinceMillis) => fared.closing || fared.givingWay || sinceMillis >= effectMillis,
         nowMillis: () => elapsedMillis(clock)
       })
   }

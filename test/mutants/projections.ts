@@ -43,8 +43,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I11",
     bug: "documents are written before the checkpoint, and not with it",
     file: "src/internal/digest.ts",
-    find: "Effect.map(Chain.advance(chain, reached, head, work), () => {",
-    replace: "Effect.map(Effect.andThen(work, Chain.advance(chain, reached, head, Effect.void)), () => {",
+    find: "Effect.map(advance(chain, reached, head, work), () => {",
+    replace: "Effect.map(Effect.andThen(work, advance(chain, reached, head, Effect.void)), () => {",
     test: crashes,
     title: "I11: views"
   },
@@ -128,6 +128,24 @@ export const projections: ReadonlyArray<Mutant> = [
     replace: "effect : reader.byHand.withPermit(effect)",
     test: targets,
     title: "I14: is done once when two"
+  },
+  {
+    guarantee: "I9",
+    bug: "an operator cuts off what is being done in the world",
+    file: "src/internal/tenure.ts",
+    find: "    return idle([reader], progress)\n",
+    replace: "    return Effect.void\n",
+    test: targets,
+    title: "I9: is finished once it was begun"
+  },
+  {
+    guarantee: "I9",
+    bug: "what was done in the world is forgotten where somebody has paused it meanwhile",
+    file: "src/internal/digest.ts",
+    find: "if (reader.running.target._tag !== \"Effect\") return advanced",
+    replace: "if (to >= 0n) return advanced",
+    test: targets,
+    title: "I9: is finished once it was begun"
   },
   {
     guarantee: "I12",

@@ -36,6 +36,13 @@ describe("an effect", () => {
 
   it.effect("I14: is tried again, and then waits for somebody", () => Targets.triesEffectsAgain(memory))
 
+  it.effect("I9: is finished once it was begun, and not done again, whatever an operator says meanwhile", () =>
+    Effect.gen(function*() {
+      for (const what of ["resume", "pause and resume", "retry another"] as const) {
+        for (const where of ["here", "elsewhere"] as const) yield* Targets.actsOnceUnderOperators(memory, what, where)
+      }
+    }))
+
   it.effect("I14: is done once when two try it again at the same time", () => Targets.retriesEffectsOnce(memory))
 
   it.effect("I14: is done in the order of its stream once that is taken back", () => Targets.takesEffectsBack(memory))

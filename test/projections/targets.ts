@@ -15,6 +15,7 @@ import {
   append,
   caughtUp,
   documentsOf,
+  eventually,
   grow,
   type Point,
   type Process,
@@ -248,6 +249,46 @@ export const retriesEffectsOnce = (stores: Stores) =>
       assert.deepStrictEqual(yield* Fiber.join(first), { applied: 1, left: undefined })
       assert.match((yield* Fiber.join(second)).message, /there is no letter at 1/)
       assert.deepStrictEqual([seen, deeds], [[1n], 2])
+    })
+  )
+
+/** What operators may do while effects are under way. */
+const interferences = {
+  resume: ({ resume }: Projections["Service"]) => resume("notes"),
+  "pause and resume": ({ pause, resume }: Projections["Service"]) => Effect.andThen(pause("notes"), resume("notes")),
+  "retry another": ({ retry }: Projections["Service"]) => retry("notes", 1n)
+} as const
+
+/** Whatever an operator says, here or elsewhere: what was begun is finished, and what was done is not done again. */
+export const actsOnceUnderOperators = (stores: Stores, what: keyof typeof interferences, where: "here" | "elsewhere") =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const [begun, done]: [Array<bigint>, Array<bigint>] = [[], []]
+      const act = ({ cents }: { readonly cents: number }, { position }: Projection.Meta) =>
+        Effect.gen(function*() {
+          if (cents === 13) return yield* Effect.fail(new Down({ what: "the mail is down" }))
+          begun.push(position)
+          yield* Effect.sleep("15 millis")
+          done.push(position)
+        })
+      const projection = Projection.effect("notes", {
+        from: "beginning",
+        sources: (on) => [on(AccountEvent, { MoneyDeposited: act })]
+      })
+      const layer = projection.toLayer({ tries: 1, onFailure: "skip", drainDeadline: 0 })
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* append("a-1", newEvent({ data: { cents: 13 } }))
+      yield* caughtUp(process, projection)
+      const other = yield* start(layer, { lease: stores.lease })
+      for (let at = 0; at < 60; at++) yield* append("a-2", newEvent({ data: { cents: 1 } }))
+      for (let turn = 1; turn <= 5; turn++) {
+        yield* eventually(`${8 * turn} are under way`, Effect.sync(() => begun.length), (count) => count >= 8 * turn)
+        yield* interferences[what](operations(where === "here" ? process : other))
+      }
+      yield* caughtUp(process, projection)
+      const wanted = Array.from({ length: 60 }, (_, at) => BigInt(at + 2))
+      assert.deepStrictEqual([begun, done], [wanted, wanted])
     })
   )
 
