@@ -162,9 +162,9 @@ const provided = (target: Target, services: Context.Context<never>): Target => {
       const { apply, clear, setUp } = target
       return {
         ...target,
-        apply: (batch, context) => provide(Effect.suspend(() => apply(batch, context))),
-        setUp: setUp && ((context) => provide(Effect.suspend(() => setUp(context)))),
-        clear: clear && ((context) => provide(Effect.suspend(() => clear(context))))
+        apply: (batch, context) => provide(EffectApplier.suspended(() => apply(batch, context))),
+        setUp: setUp && ((context) => provide(EffectApplier.suspended(() => setUp(context)))),
+        clear: clear && ((context) => provide(EffectApplier.suspended(() => clear(context))))
       }
     }
     case "Effect":

@@ -7,6 +7,7 @@ import type { StoreUnavailable } from "../EventStore.ts"
 import type { EventTooNew } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { backoff } from "./backoff.ts"
+import { problemOf } from "./codec.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, idle, type Reader, StoodStill } from "./reader.ts"
@@ -121,10 +122,10 @@ const called = (reader: Reader, calls: number): Effect.Effect<void> => {
 
 /** A defect, ours or the user's: nothing says that it will last. */
 const mend = (reader: Reader, cause: Cause.Cause<unknown>) => {
-  const error = Cause.squash(cause)
+  const why = problemOf(Cause.squash(cause))
   return Effect.andThen(
     Effect.logError(`"${reader.id.name}" ended in a defect and begins anew`, cause),
-    retry(reader, error instanceof Error ? error.message : String(error))
+    retry(reader, why)
   )
 }
 

@@ -148,6 +148,24 @@ export const projections: ReadonlyArray<Mutant> = [
     title: "I9: is finished once it was begun"
   },
   {
+    guarantee: "I14",
+    bug: "SQL that interrupts itself is tried again for ever",
+    file: "src/internal/sqlApplier.ts",
+    find: "    const error = Cause.squash(cause)\n",
+    replace: "    if (Cause.hasInterrupts(cause)) return Effect.interrupt\n    const error = Cause.squash(cause)\n",
+    test: targets,
+    title: "I14: leaves a letter of what returns no Effect"
+  },
+  {
+    guarantee: "I14",
+    bug: "what cannot be made a text of ends the reader, and has no letter",
+    file: "src/internal/codec.ts",
+    find: "isObject(error) ? shown(error) : String(error)",
+    replace: "String(error)",
+    test: failures,
+    title: "I14: has a letter that says why"
+  },
+  {
     guarantee: "I12",
     bug: "who was overtaken goes on from where the other one is",
     file: "src/internal/chain.ts",

@@ -11,6 +11,7 @@ import {
   skips,
   stepsPastTheLetter,
   takesBackAtOnce,
+  throwsAnything,
   tooNew,
   undecodable,
   unfit
@@ -52,6 +53,8 @@ describe("an event that cannot be worked off", () => {
     takesBackAtOnce(memory))
 
   it.effect("I14: is told apart from a handler's failure if it does not decode", () => undecodable(memory))
+
+  it.effect("I14: has a letter that says why, whatever its handler throws", () => throwsAnything(memory))
 
   it.effect("I14: waits for the build that knows it if its schema is newer, and the lease is let go", () =>
     tooNew(memory))

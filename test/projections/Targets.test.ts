@@ -24,6 +24,9 @@ describe("an SQL projection", () => {
     atEachPoint((dies) => Targets.writesRowsOnce(memory, 1, dies), 20))
 
   it.effect("I14: leaves a letter of the very event that its SQL fails at", () => Targets.findsTheRow(memory))
+
+  it.effect("I14: leaves a letter of what returns no Effect, and of what interrupts itself", () =>
+    Targets.refusesStrangeSql(memory))
 })
 
 describe("an effect", () => {

@@ -3,7 +3,7 @@
  * without loss.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect, Latch, Result } from "effect"
+import { Context, Effect, Latch, Result, Schema } from "effect"
 import type { Stored } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import type { Settings } from "../../src/ProjectionHost.ts"
@@ -272,6 +272,40 @@ export const undecodable = (stores: Stores) =>
       yield* caughtUp(process, Traces)
       assert.deepInclude((yield* documentsOf("traces", 1)).get("a-1") as object, { events: 2 })
       assert.lengthOf(yield* operations(process).deadLetters("traces"), 0)
+    })
+  )
+
+class Declined extends Schema.TaggedError<Declined>()("Declined", { code: Schema.Int }) {}
+
+/** Whatever a handler throws has its letter, which says what it was. */
+export const throwsAnything = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const cyclic: { _tag: string; self?: unknown } = { _tag: "Cyclic" }
+      cyclic.self = cyclic
+      const throwing = Object.defineProperty({}, "_tag", { get: () => assert.fail("looked at") })
+      const thrown: ReadonlyArray<readonly [unknown, string]> = [
+        [Object.create(null), "{}"],
+        [new Declined({ code: 7 }), "Declined {\"code\":7}"],
+        [{ _tag: "Declined", code: 7n }, "Declined {\"code\":\"7\"}"],
+        [cyclic, "Cyclic"],
+        [throwing, "it says nothing of itself"],
+        [undefined, "undefined"],
+        [Symbol("no"), "Symbol(no)"],
+        [{ long: "x".repeat(1_000) }, `{"long":"${"x".repeat(491)}`]
+      ]
+      yield* append("a-1", ...thrown.map((_, index) => newEvent({ data: { cents: index + 1 } })))
+      const layer = Traces.toLayer(
+        sourcesWith((cents) => {
+          throw thrown[cents - 1]![0]
+        }),
+        { ...settings, tries: 1, onFailure: "skip" }
+      )
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      const letters = yield* operations(process).deadLetters("traces")
+      assert.deepStrictEqual(letters.map(({ error }) => error), thrown.map(([, error]) => error))
     })
   )
 

@@ -109,6 +109,32 @@ export const findsTheRow = (stores: Stores) =>
     })
   )
 
+/** SQL that is none, or that interrupts itself, has failed like any other: the store goes on, and so do the others. */
+export const refusesStrangeSql = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const strange: ReadonlyArray<unknown> = [Promise.resolve(), undefined, Effect.interrupt, Effect.void]
+      for (let cents = 1; cents <= strange.length; cents++) yield* append("a-1", newEvent({ data: { cents } }))
+      const projection = Projection.sql("rows", {
+        version: 1,
+        events: [AccountEvent],
+        apply: (batch): Effect.Effect<void> =>
+          batch.length > 1 ? Effect.die("one by one") : strange[batch[0]!.event.cents - 1] as Effect.Effect<void>
+      })
+      const layer = projection.toLayer({ tries: 1, onFailure: "skip", drainDeadline: 0 })
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, projection)
+      const letters = yield* operations(process).deadLetters("rows")
+      assert.deepStrictEqual(letters.map(({ position, reason }) => [position, reason]), [
+        [1n, "HandlerFailed"],
+        [2n, "HandlerFailed"],
+        [3n, "HandlerFailed"]
+      ])
+      assert.match(letters[0]!.error, /the handler returned no Effect/)
+    })
+  )
+
 const notes = (seen: Array<bigint>, before: (cents: number) => Effect.Effect<void, Down> = () => Effect.void) => {
   const act = ({ cents }: { readonly cents: number }, { position }: Projection.Meta) =>
     Effect.andThen(before(cents), Effect.sync(() => seen.push(position)))
