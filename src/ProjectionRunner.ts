@@ -10,6 +10,7 @@ import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
 import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
+import * as Chain from "./internal/chain.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import * as HandBack from "./internal/handBack.ts"
 import { isInlineNow, keptOf } from "./internal/handover.ts"
@@ -72,6 +73,7 @@ const make = Effect.fnUntraced(
       // Where nothing is to be caught up with it is inline from the first command on. If not, its reader sees to it.
       const kept = keptOf(running)
       if (!isIdle && kept !== undefined) yield* Effect.ignore(Effect.andThen(running.prepared, kept.enter))
+      if (!isIdle) yield* beginNow(running)
       yield* Effect.acquireRelease(
         Effect.forEach(isIdle ? [] : running.readers, serve),
         (fibers) => Effect.ensuring(drain(running, fibers), close)
@@ -151,6 +153,17 @@ const watched = (running: Running, isClosed: () => boolean): WatchedReaders => {
     changes: () => progress.calls,
     isClosed
   }
+}
+
+/**
+ * Where "now" is, is said when the Layer is built: what comes from then on is not left out, whoever has the lease. Where
+ * no store answers, its reader says so later.
+ */
+const beginNow = (running: Running): Effect.Effect<void> => {
+  const { ports: { events }, target } = running
+  if (target._tag !== "Effect" || target.from !== "now") return Effect.void
+  const begun = Effect.flatMap(events.epoch, (epoch) => Chain.ensure(running, epoch))
+  return Effect.asVoid(Effect.exit(Effect.timeout(begun, "5 seconds")))
 }
 
 /** The span under which a Layer is built has ended long before events come. */

@@ -166,6 +166,33 @@ export const projections: ReadonlyArray<Mutant> = [
     title: "I14: has a letter that says why"
   },
   {
+    guarantee: "I9",
+    bug: "an effect begins when it has its lease",
+    file: "src/ProjectionRunner.ts",
+    find: "      if (!isIdle) yield* beginNow(running)\n",
+    replace: "      void beginNow\n",
+    test: targets,
+    title: "I9: leaves out nothing"
+  },
+  {
+    guarantee: "I11",
+    bug: "a document is given an event as often as its key is named",
+    file: "src/internal/viewApplier.ts",
+    find: "new Set(keys)",
+    replace: "keys",
+    test: "test/projections/Keys.test.ts",
+    title: "I11: gives a document"
+  },
+  {
+    guarantee: "I11",
+    bug: "an inline document is given an event as often as its key is named",
+    file: "src/internal/inlineView.ts",
+    find: "[...new Set(keys)]",
+    replace: "[...keys]",
+    test: "test/projections/Keys.test.ts",
+    title: "I11: gives a document"
+  },
+  {
     guarantee: "I12",
     bug: "who was overtaken goes on from where the other one is",
     file: "src/internal/chain.ts",

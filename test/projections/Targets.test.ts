@@ -35,6 +35,9 @@ describe("an effect", () => {
 
   it.effect("begins with what comes from now on, and leaves out nothing of that", () => Targets.actsFromNowOn(memory))
 
+  it.effect("I9: leaves out nothing of what comes once its Layer is built, before it has its lease", () =>
+    Targets.leavesOutNothing(memory))
+
   it.effect("begins there too if it was paused before its first day", () => Targets.isPausedBeforeItsFirstDay(memory))
 
   it.effect("I14: is tried again, and then waits for somebody", () => Targets.triesEffectsAgain(memory))

@@ -3,6 +3,8 @@
  */
 import { assert } from "@effect/vitest"
 import { Context, Data, Effect, Fiber, Latch, Layer } from "effect"
+import { leaseName } from "../../src/internal/readerNames.ts"
+import { Lease } from "../../src/Lease.ts"
 import * as Projection from "../../src/Projection.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import { Projections } from "../../src/Projections.ts"
@@ -188,6 +190,24 @@ export const actsFromNowOn = (stores: Stores) =>
       assert.deepStrictEqual(seen, [2n, 3n])
       const refused = yield* Effect.flip(operations(second).reset("notes"))
       assert.match(refused.message, /would be done again/)
+    })
+  )
+
+/** What comes once its Layer is built is done, also where its reader has to wait for its lease. */
+export const leavesOutNothing = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const seen: Array<bigint> = []
+      const projection = notes(seen)("now")
+      const name = leaseName({ name: "notes", version: 1, partition: 0 })
+      yield* append("a-1", newEvent({ data: { cents: 1 } }))
+      const { claim } = yield* Lease
+      yield* claim({ name, holder: "somebody who has died", millis: 1_000 })
+      const process = yield* start(projection.toLayer({ drainDeadline: 0 }), { lease: stores.lease })
+      yield* append("a-1", newEvent({ data: { cents: 2 } }))
+      yield* caughtUp(process, projection)
+      assert.deepStrictEqual(seen, [2n])
     })
   )
 
