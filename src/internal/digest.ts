@@ -100,14 +100,18 @@ const commit = (
 }
 
 /** Sets the checkpoint. What was done in the world is set down also where somebody else has changed it meanwhile. */
-const advance = <E>(chain: Chain.Chain, to: Position, head: Position, work: Effect.Effect<void, E | StoreUnavailable>) => {
+const advance = <E>(
+  chain: Chain.Chain,
+  to: Position,
+  head: Position,
+  work: Effect.Effect<void, E | StoreUnavailable>
+) => {
   const { reader } = chain
   const advanced = Chain.advance(chain, to, head, work)
   if (reader.running.target._tag !== "Effect") return advanced
   // Whatever is in the way of that, he who has changed it comes first.
   const setDown = Effect.ignore(Holding.setDown(reader, chain, to, Chain.settling(chain, to, Effect.void)))
-  return Effect.tapError(advanced, (error) =>
-    Predicate.isTagged(error, "CheckpointMoved") ? setDown : Effect.void)
+  return Effect.tapError(advanced, (error) => Predicate.isTagged(error, "CheckpointMoved") ? setDown : Effect.void)
 }
 
 /** An event that failed is tried again, and then given up. */

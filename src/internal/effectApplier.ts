@@ -75,7 +75,9 @@ export const provided = (
   cases: Object.fromEntries(
     Object.entries(cases).map(([tag, handle]) => [
       tag,
-      handle && ((...args: ReadonlyArray<unknown>) => provide(suspended(() => handle(...args) as Effect.Effect<unknown, unknown>)))
+      handle &&
+      ((...args: ReadonlyArray<unknown>) =>
+        provide(suspended(() => handle(...args) as Effect.Effect<unknown, unknown>)))
     ])
   )
 })

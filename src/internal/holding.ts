@@ -35,9 +35,14 @@ export const hold = <A>(reader: Reader, operation: string, plan: Plan<A>): Effec
 
 /** Does what leaves the checkpoint where it is, beside a runner who goes on. */
 export const beside = <A>(reader: Reader, operation: string, plan: Plan<A>): Effect.Effect<A, Failure> =>
-  Effect.flatMap(found(reader, operation), (checkpoint) =>
-    Effect.flatMap(plan(checkpoint, checkpoint.paused), ({ value, work }) =>
-      Effect.as(reader.running.ledger.transaction(work), value)))
+  Effect.flatMap(
+    found(reader, operation),
+    (checkpoint) =>
+      Effect.flatMap(
+        plan(checkpoint, checkpoint.paused),
+        ({ value, work }) => Effect.as(reader.running.ledger.transaction(work), value)
+      )
+  )
 
 /**
  * Sets down what a runner has done in the world since he was at a checkpoint, although somebody has paused or resumed it
@@ -116,8 +121,11 @@ const paused = Effect.fnUntraced(function*<A>(reader: Reader, operation: string,
       return value
     }))
   })
-  return yield* Effect.acquireUseRelease(pause, () => act, (_, exit) =>
-    Exit.isSuccess(exit) ? Effect.void : Effect.ignore(goOn))
+  return yield* Effect.acquireUseRelease(
+    pause,
+    () => act,
+    (_, exit) => Exit.isSuccess(exit) ? Effect.void : Effect.ignore(goOn)
+  )
 })
 
 /** The runner of this process has finished what he was doing, and set it down. */

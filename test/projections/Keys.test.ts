@@ -15,11 +15,13 @@ class Counts extends Projection.View<Counts>()("counts", {
   document: Schema.Struct({ events: Schema.Int })
 }) {}
 
-type Sources = Parameters<typeof Counts.toLayer>[0]
+type Sources = Parameters<typeof Counts.toInlineLayer>[0]
 
 /** One handler names a document twice, and another one names it too. */
 const sources: Sources = (on) => {
-  const count = { MoneyDeposited: (before: { readonly events: number } | undefined) => ({ events: (before?.events ?? 0) + 1 }) }
+  const count = {
+    MoneyDeposited: (before: { readonly events: number } | undefined) => ({ events: (before?.events ?? 0) + 1 })
+  }
   return [
     on(AccountEvent, count, { key: (_, { id }) => [id, "all", id, "all"] }),
     on(AccountEvent, count, { key: () => "all" })
