@@ -355,9 +355,9 @@ type ServicesOfSource<S> = S extends EffectSource<infer R> ? R : never
 
 /**
  * Declares an effect: something that is done in the world at events, in their order, at least once each; more than once
- * only where its process died, or the store was lost, before the checkpoint was set. A handler that must not do a thing
- * twice goes by `meta.eventId`. It has no versions: other code goes on where the last one was, and no rebuild of a view
- * does anything again.
+ * only where it failed half way, where its process, its lease or the store was lost before the checkpoint was set, or
+ * where another process took a stream back meanwhile. A handler that must not do a thing twice goes by `meta.eventId`.
+ * It has no versions: other code goes on where the last one was, and no rebuild of a view does anything again.
  *
  * @example
  * ```ts

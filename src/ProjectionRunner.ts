@@ -10,12 +10,13 @@ import { DeadLetters } from "./DeadLetters.ts"
 import { EventStore } from "./EventStore.ts"
 import { InlineViews } from "./InlineViews.ts"
 import * as Attention from "./internal/attention.ts"
+import * as Chain from "./internal/chain.ts"
 import { settingOf } from "./internal/elapsed.ts"
 import * as HandBack from "./internal/handBack.ts"
 import { isInlineNow, keptOf } from "./internal/handover.ts"
 import * as Listeners from "./internal/listeners.ts"
 import * as LiveVersions from "./internal/liveVersions.ts"
-import type { Ports, Reader, Running } from "./internal/reader.ts"
+import { idle, type Ports, type Reader, type Running } from "./internal/reader.ts"
 import * as Reports from "./internal/reports.ts"
 import * as Projecting from "./internal/running.ts"
 import { step } from "./internal/stepping.ts"
@@ -72,6 +73,7 @@ const make = Effect.fnUntraced(
       // Where nothing is to be caught up with it is inline from the first command on. If not, its reader sees to it.
       const kept = keptOf(running)
       if (!isIdle && kept !== undefined) yield* Effect.ignore(Effect.andThen(running.prepared, kept.enter))
+      if (!isIdle) yield* beginNow(running)
       yield* Effect.acquireRelease(
         Effect.forEach(isIdle ? [] : running.readers, serve),
         (fibers) => Effect.ensuring(drain(running, fibers), close)
@@ -153,6 +155,17 @@ const watched = (running: Running, isClosed: () => boolean): WatchedReaders => {
   }
 }
 
+/**
+ * Where "now" is, is said when the Layer is built: what comes from then on is not left out, whoever has the lease. Where
+ * no store answers, its reader says so later.
+ */
+const beginNow = (running: Running): Effect.Effect<void> => {
+  const { ports: { events }, target } = running
+  if (target._tag !== "Effect" || target.from !== "now") return Effect.void
+  const begun = Effect.flatMap(events.epoch, (epoch) => Chain.ensure(running, epoch))
+  return Effect.asVoid(Effect.exit(Effect.timeout(begun, "5 seconds")))
+}
+
 /** The span under which a Layer is built has ended long before events come. */
 const withoutSpan = (context: Context.Context<never>): Context.Context<never> =>
   Context.omit(Tracer.ParentSpan)(context)
@@ -197,13 +210,6 @@ const drain = Effect.fnUntraced(function*(
 
 /** Its lease is given back in that time, too. */
 const interruptedWithin = "2 seconds"
-
-const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    readers.some(({ busy }) => busy)
-      ? Effect.andThen(Attention.after(progress, progress.calls), idle(readers, progress))
-      : Effect.void
-  )
 
 /**
  * A runner with options: provide it to the Layers of projections, and a store to it. When its scope closes, what is being

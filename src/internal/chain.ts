@@ -110,6 +110,19 @@ export const refuseStrange = (
     : Effect.fail(new LogRewound({ projection, position: checkpoint.position, head }))
 }
 
+/** Does work, and takes away the letters of what is done with it. */
+export const settling = <E>(
+  { letters, reader: { letterId, running: { ports } } }: Chain,
+  to: Position,
+  work: Effect.Effect<void, E>
+): Effect.Effect<void, E | StoreUnavailable> => {
+  const done = [...letters].filter((position) => position <= to)
+  return Effect.andThen(
+    work,
+    Effect.forEach(done, (position) => ports.letters.remove(letterId, position), { discard: true })
+  )
+}
+
 /** Sets the next checkpoint, with what goes with it, or neither. */
 export const advance = <E>(
   chain: Chain,
@@ -120,13 +133,10 @@ export const advance = <E>(
   Effect.suspend(() => {
     const { epoch, reader, revision } = chain
     const { ledger, live, ports, settings } = reader.running
-    const done = [...chain.letters].filter((position) => position <= to)
     const flips = live !== undefined && LiveVersions.isNew(live) && LiveVersions.isNear(to, head, settings.pageEvents)
-    const all = work.pipe(
-      Effect.andThen(Effect.forEach(done, (position) => ports.letters.remove(reader.letterId, position), {
-        discard: true
-      })),
-      Effect.andThen(flips ? flip(reader, head) : Effect.succeed(undefined))
+    const all = Effect.andThen(
+      settling(chain, to, work),
+      flips ? flip(reader, head) : Effect.succeed(undefined)
     )
     // Whoever watches the checkpoint must not take our own step for another's.
     reader.revision = undefined
@@ -135,7 +145,7 @@ export const advance = <E>(
       chain.position = to
       if (to > chain.seen) chain.seen = to
       chain.setAtMillis = elapsedMillis(ports.clock)
-      for (const position of done) chain.letters.delete(position)
+      for (const position of chain.letters) if (position <= to) chain.letters.delete(position)
       if (flips && live !== undefined && value !== undefined) LiveVersions.settle(live, value)
       reader.failures = 0
     })

@@ -46,8 +46,35 @@ export const schemaText = (codec: PureCodec): string =>
 
 /** What a thrown or failed value says, in one line and without a stack. */
 export const problemOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return oneLine(String(error))
-  return oneLine(SchemaIssue.isIssue(error.cause) ? format(error.cause) : error.message)
+  try {
+    return oneLine(error instanceof Error ? messageOf(error) : isObject(error) ? shown(error) : String(error))
+  } catch {
+    // It comes from the user's code, and may be anything: also what throws when it is looked at.
+    return "it says nothing of itself"
+  }
+}
+
+const isObject = (error: unknown): error is object => typeof error === "object" && error !== null
+
+const messageOf = (error: Error): string =>
+  SchemaIssue.isIssue(error.cause) ? format(error.cause) : error.message || shown(error)
+
+const shownMax = 500
+
+/** What has no message says by its tag, or its name, and by its data what it is. */
+const shown = (error: object): string => {
+  const { _tag, name } = error as { readonly _tag?: unknown; readonly name?: unknown }
+  const what = [_tag, error instanceof Error ? name : undefined].find((each) => typeof each === "string")
+  const data = { ...error, _tag: undefined, name: undefined }
+  return [what, dataOf(data)].filter((part) => part !== undefined && part !== "{}").join(" ").slice(0, shownMax) || "{}"
+}
+
+const dataOf = (data: object): string | undefined => {
+  try {
+    return JSON.stringify(data, (_, value) => typeof value === "bigint" ? `${value}` : value)
+  } catch {
+    return undefined
+  }
 }
 
 /** Parses JSON text to an object; a failure says why it is none. */

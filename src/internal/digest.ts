@@ -2,7 +2,7 @@
  * Working off a page of the log: applied as a whole and set down with the checkpoint, in smaller parts where that fails,
  * until it is known which event it was. What is done with that one is the projection's to say.
  */
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import type { CheckpointMoved } from "../CheckpointStore.ts"
 import type { NewDeadLetter } from "../DeadLetters.ts"
 import type { Position, Stored } from "../Event.ts"
@@ -12,6 +12,7 @@ import { type Failure, handlerFailed } from "./applier.ts"
 import { backoff } from "./backoff.ts"
 import * as Chain from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
+import * as Holding from "./holding.ts"
 import { isOwnStream } from "./partitions.ts"
 import { awaiting, enter, finishing, reach, type Reader } from "./reader.ts"
 import { isEvent } from "./routing.ts"
@@ -81,7 +82,7 @@ const commit = (
   const attempt = Effect.flatMap(applier.apply(events), ({ count, failure, work }) => {
     if (count === 0) return Effect.succeed({ count, failure })
     const reached = count === events.length ? to : events[count]!.position - 1n
-    return Effect.map(Chain.advance(chain, reached, head, work), () => {
+    return Effect.map(advance(chain, reached, head, work), () => {
       applier.keep()
       telemetry.committed(count)
       reach(reader, reached)
@@ -96,6 +97,21 @@ const commit = (
     awaiting(reader, "store"),
     finishing(reader)
   )
+}
+
+/** Sets the checkpoint. What was done in the world is set down also where somebody else has changed it meanwhile. */
+const advance = <E>(
+  chain: Chain.Chain,
+  to: Position,
+  head: Position,
+  work: Effect.Effect<void, E | StoreUnavailable>
+) => {
+  const { reader } = chain
+  const advanced = Chain.advance(chain, to, head, work)
+  if (reader.running.target._tag !== "Effect") return advanced
+  // Whatever is in the way of that, he who has changed it comes first.
+  const setDown = Effect.ignore(Holding.setDown(reader, chain, to, Chain.settling(chain, to, Effect.void)))
+  return Effect.tapError(advanced, (error) => Predicate.isTagged(error, "CheckpointMoved") ? setDown : Effect.void)
 }
 
 /** An event that failed is tried again, and then given up. */

@@ -47,23 +47,24 @@ const act = Effect.fnUntraced(function*(
   stored: Stored,
   working: Options["working"]
 ): Effect.fn.Return<Failure | undefined> {
-  const actions: Array<() => unknown> = []
+  const actions: Array<() => Effect.Effect<unknown, unknown>> = []
   const why = Routing.route(routing, stored, ({ handle }, delivery) => {
-    actions.push(() => handle(delivery.event, delivery))
+    actions.push(() => handle(delivery.event, delivery) as Effect.Effect<unknown, unknown>)
   })
   if (why !== undefined) return undecodable(why)
   for (const action of actions) {
-    const exit = yield* Effect.exit(working(Effect.suspend(() => effectOf(action()))))
+    const exit = yield* Effect.exit(working(suspended(action)))
     if (Exit.isFailure(exit)) return handlerFailed(Cause.squash(exit.cause))
   }
   return undefined
 })
 
-/** A handler of an effect returns one; a program without types may not. */
-const effectOf = (returned: unknown): Effect.Effect<unknown, unknown> =>
-  Effect.isEffect(returned)
-    ? returned as Effect.Effect<unknown, unknown>
-    : Effect.die(new TypeError("the handler returned no Effect"))
+/** What the user's code returns to be run is an Effect; that of a program without types may be none. */
+export const suspended = <A>(make: () => Effect.Effect<A, unknown>): Effect.Effect<A, unknown> =>
+  Effect.suspend(() => {
+    const returned = make()
+    return Effect.isEffect(returned) ? returned : Effect.die(new TypeError("the handler returned no Effect"))
+  })
 
 /** The same, each action done with what `provide` gives it. */
 export const provided = (
@@ -74,7 +75,9 @@ export const provided = (
   cases: Object.fromEntries(
     Object.entries(cases).map(([tag, handle]) => [
       tag,
-      handle && ((...args: ReadonlyArray<unknown>) => provide(Effect.suspend(() => effectOf(handle(...args)))))
+      handle &&
+      ((...args: ReadonlyArray<unknown>) =>
+        provide(suspended(() => handle(...args) as Effect.Effect<unknown, unknown>)))
     ])
   )
 })

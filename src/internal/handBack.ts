@@ -22,7 +22,7 @@ const eventsMax = 1_000
 
 /** Does with an event that has a letter as is wished, in whichever partitions it has one. */
 export const settleAll = Effect.fnUntraced(function*(
-  { definition: { name }, ports: { letters }, readers }: Running,
+  { definition: { name }, readers }: Running,
   position: Position,
   wish: Wish
 ): Effect.fn.Return<Retried, Refused> {
@@ -30,13 +30,9 @@ export const settleAll = Effect.fnUntraced(function*(
   let left: Retried["left"]
   let found = false
   for (const reader of readers) {
-    const letter = yield* letters.get(reader.letterId, position)
-    if (letter === undefined) continue
+    const retried = yield* Holding.alone(reader, settle(reader, position, wish))
+    if (retried === undefined) continue
     found = true
-    const retried = yield* Effect.ensuring(
-      settle(reader, letter, wish),
-      Effect.sync(() => Attention.call(reader.attention))
-    )
     applied += retried.applied
     left ??= retried.left
   }
@@ -60,13 +56,15 @@ export const list = Effect.fnUntraced(function*(
   return all.flat().toSorted((a, b) => a.position < b.position ? -1 : 1).slice(0, limit)
 })
 
-/** Does with a letter's event as is wished. */
+/** Does with a letter's event as is wished; undefined if there is no such letter. */
 const settle = Effect.fnUntraced(function*(
   reader: Reader,
-  letter: DeadLetter,
+  position: Position,
   wish: Wish
-): Effect.fn.Return<Retried, Refused> {
+): Effect.fn.Return<Retried | undefined, Refused> {
   const { ledger, ports: { letters } } = reader.running
+  const letter = yield* letters.get(reader.letterId, position)
+  if (letter === undefined) return undefined
   const parked = (yield* letters.parked(reader.letterId)).find(({ fromPosition, stream }) =>
     fromPosition === letter.position && isSame(stream, letter.stream)
   )
@@ -100,7 +98,7 @@ const release = Effect.fnUntraced(function*(
           Holding.refused(reader, wish, `it is at ${checkpoint.position}, and the event is still to come`)
         )))
   }
-  yield* ledger.resume(reader.id)
+  yield* Effect.ensuring(ledger.resume(reader.id), Effect.sync(() => Attention.call(reader.attention)))
   return nothing
 })
 
@@ -109,7 +107,7 @@ const fit = <A>(effect: Effect.Effect<A, Holding.Failure>): Effect.Effect<A, Ref
   Effect.catchTag(effect, "Unfit", Effect.die)
 
 const forget = (reader: Reader, { position }: DeadLetter): Effect.Effect<Retried, Refused> =>
-  Effect.as(reader.running.ports.letters.remove(reader.letterId, position), nothing)
+  Effect.as(stillThere(reader, "discard", reader.running.ports.letters.remove(reader.letterId, position)), nothing)
 
 /** An event that was skipped is worked off now. */
 const applyNow = Effect.fnUntraced(function*(
@@ -120,17 +118,22 @@ const applyNow = Effect.fnUntraced(function*(
   const stored = yield* eventAt(reader, position)
   const applier = reader.makeApplier()
   if (applier.isAtomic) return yield* Holding.refused(reader, "retry", "a fold's order cannot be mended; reset it")
-  const attempt = Holding.hold(
+  // What was skipped is out of its order already, so nobody who acts on the world need wait for it.
+  const settled = reader.running.target._tag === "Effect" ? Holding.beside : Holding.hold
+  const attempt = settled(
     reader,
     "retry",
-    (checkpoint) =>
-      Effect.map(applier.apply([stored]), ({ failure, work }) => ({
+    Effect.fnUntraced(function*(checkpoint) {
+      yield* stillThere(reader, "retry", letters.get(reader.letterId, position))
+      const { failure, work } = yield* applier.apply([stored])
+      return {
         value: failure,
         to: checkpoint.position,
         work: failure === undefined
-          ? Effect.andThen(work, letters.remove(reader.letterId, position))
+          ? Effect.andThen(stillThere(reader, "retry", letters.remove(reader.letterId, position)), work)
           : letters.put(letterOf(reader, stored, failure))
-      }))
+      }
+    })
   )
   const failure = yield* Effect.catchTag(
     attempt,
@@ -141,6 +144,17 @@ const applyNow = Effect.fnUntraced(function*(
   applier.keep()
   return { applied: 1, left: undefined }
 })
+
+/** Of several who see the same letter one has it; asked before what cannot be undone, and once more with the rest. */
+const stillThere = (
+  reader: Reader,
+  wish: Wish,
+  letter: Effect.Effect<unknown, StoreUnavailable>
+): Effect.Effect<void, Refused> =>
+  Effect.flatMap(letter, (found) =>
+    found === undefined || found === false
+      ? Effect.fail(Holding.refused(reader, wish, "somebody else has settled its letter meanwhile"))
+      : Effect.void)
 
 const handlerFailed = (error: string): Failure => ({ reason: "HandlerFailed", error })
 

@@ -93,7 +93,8 @@ const keysOf = (key: Routing.Case["key"], arrival: Arrival): ReadonlyArray<strin
   if (key === undefined) return [arrival.id]
   // What his types let the user look at is no more than what is there.
   const keys = key(arrival.event, untyped(arrival))
-  const all = keys === undefined ? [] : typeof keys === "string" ? [keys] : keys
+  // A document is given an event once, however often it is named.
+  const all = keys === undefined ? [] : typeof keys === "string" ? [keys] : [...new Set(keys)]
   for (const each of all) {
     const refusal = refuseName("the key of a document", each)
     if (refusal !== undefined) throw refusal

@@ -1,7 +1,7 @@
 /**
  * A reader: one partition of a projection on this runner, with what it is and how it fares.
  */
-import { type Clock, type Duration, Effect, Schema } from "effect"
+import { type Clock, type Duration, Effect, Schema, type Semaphore } from "effect"
 import type { CheckpointId, CheckpointStore } from "../CheckpointStore.ts"
 import type { DeadLetters, ReaderId } from "../DeadLetters.ts"
 import type { Position } from "../Event.ts"
@@ -94,6 +94,10 @@ export interface Fared {
   busy: boolean
   /** It begins nothing more. */
   closing: boolean
+  /** It begins nothing more before it has looked at its checkpoint again. */
+  givingWay: boolean
+  /** Somebody in this process does something by hand at its checkpoint. */
+  held: boolean
 }
 
 /** One partition of it. */
@@ -106,6 +110,8 @@ export interface Reader extends Fared {
   readonly applier: Applier
   /** Another one, for what is done by hand beside it. */
   readonly makeApplier: () => Applier
+  /** Of whoever does something by hand. */
+  readonly byHand: Semaphore.Semaphore
   /** From when on it asks whether its view may be inline. */
   inlineAfterMillis: number
   /** Where it was when it began, and when: for its speed. */
@@ -146,7 +152,7 @@ export const working = (fared: Fared, clock: Clock.Clock) => <A, E>(effect: Effe
 /** What is to be finished once it was begun; nothing more is begun once it closes. */
 export const finishing = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    if (reader.closing) return Effect.never
+    if (reader.closing || reader.givingWay) return Effect.never
     reader.busy = true
     const done = () => {
       reader.busy = false
@@ -154,6 +160,14 @@ export const finishing = (reader: Reader) => <A, E, R>(effect: Effect.Effect<A, 
     }
     return Effect.ensuring(effect, Effect.sync(done))
   })
+
+/** Ends when none of them is in the middle of anything. */
+export const idle = (readers: ReadonlyArray<Reader>, progress: Attention.Attention): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    readers.some(({ busy }) => busy)
+      ? Effect.andThen(Attention.after(progress, progress.calls), idle(readers, progress))
+      : Effect.void
+  )
 
 /** Says how it fares. */
 export const enter = (reader: Reader, state: State, why?: string): void => {

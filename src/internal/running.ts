@@ -1,7 +1,7 @@
 /**
  * A projection on a runner, made of its definition: its readers with what they fill, and what is told of it.
  */
-import { type Context, Duration, Effect } from "effect"
+import { type Context, Duration, Effect, Semaphore } from "effect"
 import type { Position } from "../Event.ts"
 import { StoreUnavailable } from "../EventStore.ts"
 import type { Change, Definition, Settings, Target } from "../ProjectionHost.ts"
@@ -85,20 +85,24 @@ const reader = (
     failures: 0,
     complained: false,
     busy: false,
-    closing: false
+    closing: false,
+    givingWay: false,
+    held: false
   }
   const publish = (changes: ReadonlyArray<Change<unknown>>) => Listeners.publish(listeners, name, changes)
   const isWatched = () => listeners.size > 0 && running.live !== undefined && LiveVersions.isShown(running.live)
-  const makeApplier = () => applier(running, { share, publish, isWatched, folded, fared })
+  const applierOf = (fared: Fared) => applier(running, { share, publish, isWatched, folded, fared })
   return Object.assign(fared, {
     running,
     began: undefined,
+    byHand: Semaphore.makeUnsafe(1),
     inlineAfterMillis: 0,
-    makeApplier,
+    // What is done beside it is nothing that it waits for.
+    makeApplier: () => applierOf({ ...fared }),
     id: { name, version, partition: share.partition },
     letterId: { name: letterName({ name, ...share }, share.partitions), version },
     share,
-    applier: makeApplier()
+    applier: applierOf(fared)
   })
 }
 
@@ -131,7 +135,7 @@ const applier = (
         name,
         sources: target.sources,
         working: working(fared, clock),
-        isDue: (sinceMillis) => fared.closing || sinceMillis >= effectMillis,
+        isDue: (sinceMillis) => fared.closing || fared.givingWay || sinceMillis >= effectMillis,
         nowMillis: () => elapsedMillis(clock)
       })
   }
@@ -159,9 +163,9 @@ const provided = (target: Target, services: Context.Context<never>): Target => {
       const { apply, clear, setUp } = target
       return {
         ...target,
-        apply: (batch, context) => provide(Effect.suspend(() => apply(batch, context))),
-        setUp: setUp && ((context) => provide(Effect.suspend(() => setUp(context)))),
-        clear: clear && ((context) => provide(Effect.suspend(() => clear(context))))
+        apply: (batch, context) => provide(EffectApplier.suspended(() => apply(batch, context))),
+        setUp: setUp && ((context) => provide(EffectApplier.suspended(() => setUp(context)))),
+        clear: clear && ((context) => provide(EffectApplier.suspended(() => clear(context))))
       }
     }
     case "Effect":

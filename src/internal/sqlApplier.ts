@@ -18,7 +18,7 @@ export const contextOf = (version: number): SqlContext => ({ version, suffix: `_
 /** Runs what the user wrote, and tells what may pass by itself from what is wrong with the events or the SQL. */
 export const run = <A>(sql: Effect.Effect<A, unknown>): Effect.Effect<A, StoreUnavailable | Unfit> =>
   Effect.catchCause(sql, (cause): Effect.Effect<never, StoreUnavailable | Unfit> => {
-    if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
+    // Whoever is interrupted from outside does not come here: what does has interrupted itself, and would again.
     const error = Cause.squash(cause)
     if (Predicate.isTagged(error, "StoreUnavailable")) return Effect.fail(error as StoreUnavailable)
     return mayPass(error)

@@ -65,17 +65,20 @@ const find = Effect.fnUntraced(function*(
 
 const take = Effect.fnUntraced(
   function*({ applier, checkpoint, reader, stored }: Next): Effect.fn.Return<Stepped, Refused> {
+    const { letters } = reader.running.ports
     const { category, id, position, tenant, type, version } = stored
     let changes: Stepped["changes"] = []
     const deed: Holding.Plan<Failure | undefined> = (now) =>
       now.position === checkpoint.position
         ? Effect.map(applier.apply([stored]), ({ failure, work }) => {
-          changes = failure === undefined ? applier.touched() : []
-          return { value: failure, to: failure === undefined ? position : now.position, work }
+          if (failure !== undefined) return { value: failure, to: now.position, work }
+          changes = applier.touched()
+          // What it was paused at is done: a letter that stayed would be taken for one of an event that was skipped.
+          return { value: failure, to: position, work: Effect.andThen(work, letters.remove(reader.letterId, position)) }
         })
         : Effect.fail(Holding.refused(reader, "step", "somebody else has moved it"))
     const failure = yield* Effect.catchTag(
-      Holding.hold(reader, "step", deed),
+      Holding.alone(reader, Holding.hold(reader, "step", deed)),
       "Unfit",
       ({ error }) => Effect.succeed<Failure>({ reason: "HandlerFailed", error })
     )

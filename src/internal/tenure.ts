@@ -7,9 +7,10 @@ import type { StoreUnavailable } from "../EventStore.ts"
 import type { EventTooNew } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { backoff } from "./backoff.ts"
+import { problemOf } from "./codec.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
-import { enter, type Reader, StoodStill } from "./reader.ts"
+import { enter, idle, type Reader, StoodStill } from "./reader.ts"
 import { leaseName } from "./readerNames.ts"
 
 /** How often a lease is prolonged, or asked for, and the checkpoint looked at. */
@@ -88,9 +89,10 @@ const attempts = Effect.fnUntraced(function*(reader: Reader) {
   const { attention, running: { telemetry } } = reader
   while (true) {
     const { calls } = attention
+    reader.givingWay = false
     const exit = yield* Effect.exit(
       Effect.raceFirst(
-        Effect.raceFirst(pursue(reader), Attention.after(attention, calls)),
+        Effect.raceFirst(pursue(reader), called(reader, calls)),
         watch(reader)
       )
     )
@@ -105,12 +107,25 @@ const attempts = Effect.fnUntraced(function*(reader: Reader) {
   }
 })
 
+/**
+ * Ends when somebody has called its attention. What is being done in the world is done to its end before, and set down:
+ * it cannot be undone, as all else can.
+ */
+const called = (reader: Reader, calls: number): Effect.Effect<void> => {
+  const { attention, running: { progress, target } } = reader
+  if (target._tag !== "Effect") return Attention.after(attention, calls)
+  return Effect.flatMap(Attention.after(attention, calls), () => {
+    reader.givingWay = true
+    return idle([reader], progress)
+  })
+}
+
 /** A defect, ours or the user's: nothing says that it will last. */
 const mend = (reader: Reader, cause: Cause.Cause<unknown>) => {
-  const error = Cause.squash(cause)
+  const why = problemOf(Cause.squash(cause))
   return Effect.andThen(
     Effect.logError(`"${reader.id.name}" ended in a defect and begins anew`, cause),
-    retry(reader, error instanceof Error ? error.message : String(error))
+    retry(reader, why)
   )
 }
 

@@ -121,7 +121,8 @@ const gather = (
     if (key === undefined) return add(handle, delivery, delivery.id)
     const keys = key(delivery.event, delivery)
     if (keys === undefined) return
-    for (const each of typeof keys === "string" ? [keys] : keys) add(handle, delivery, checked(each))
+    // A document is given an event once, however often it is named.
+    for (const each of typeof keys === "string" ? [keys] : new Set(keys)) add(handle, delivery, checked(each))
   }
   for (const stored of events) {
     const before = steps.length

@@ -61,8 +61,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I11",
     bug: "documents are written before the checkpoint, and not with it",
     file: "src/internal/digest.ts",
-    find: "Effect.map(Chain.advance(chain, reached, head, work), () => {",
-    replace: "Effect.map(Effect.andThen(work, Chain.advance(chain, reached, head, Effect.void)), () => {",
+    find: "Effect.map(advance(chain, reached, head, work), () => {",
+    replace: "Effect.map(Effect.andThen(work, advance(chain, reached, head, Effect.void)), () => {",
     test: crashes,
     title: "I11: views"
   },
@@ -119,6 +119,96 @@ export const projections: ReadonlyArray<Mutant> = [
     replace: "Effect.void",
     test: failures,
     title: "I14, I11"
+  },
+  {
+    guarantee: "I11",
+    bug: "a step leaves the letter of what it has done",
+    file: "src/internal/stepping.ts",
+    find: "Effect.andThen(work, letters.remove(reader.letterId, position))",
+    replace: "Effect.tap(work, () => Effect.succeed(letters))",
+    test: failures,
+    title: "I11: is applied once, and its letter"
+  },
+  {
+    guarantee: "I11",
+    bug: "a letter that somebody else has settled is settled again",
+    file: "src/internal/handBack.ts",
+    find: "found === undefined || found === false",
+    replace: "found === null",
+    test: failures,
+    title: "I11: is applied once when two"
+  },
+  {
+    guarantee: "I14",
+    bug: "two do by hand what the other one is doing",
+    file: "src/internal/holding.ts",
+    find: "reader.byHand.withPermit(effect) : effect",
+    replace: "effect : reader.byHand.withPermit(effect)",
+    test: targets,
+    title: "I14: is done once when two"
+  },
+  {
+    guarantee: "I9",
+    bug: "an operator cuts off what is being done in the world",
+    file: "src/internal/tenure.ts",
+    find: "    return idle([reader], progress)\n",
+    replace: "    return Effect.void\n",
+    test: targets,
+    title: "I9: is finished once it was begun"
+  },
+  {
+    guarantee: "I9",
+    bug: "what was done in the world is forgotten where somebody has paused it meanwhile",
+    file: "src/internal/digest.ts",
+    find: "if (reader.running.target._tag !== \"Effect\") return advanced",
+    replace: "if (to >= 0n) return advanced",
+    test: targets,
+    title: "I9: is finished once it was begun"
+  },
+  {
+    guarantee: "I14",
+    bug: "SQL that interrupts itself is tried again for ever",
+    file: "src/internal/sqlApplier.ts",
+    find: "    const error = Cause.squash(cause)\n",
+    replace: "    if (Cause.hasInterrupts(cause)) return Effect.interrupt\n    const error = Cause.squash(cause)\n",
+    test: targets,
+    title: "I14: leaves a letter of what returns no Effect"
+  },
+  {
+    guarantee: "I14",
+    bug: "what cannot be made a text of ends the reader, and has no letter",
+    file: "src/internal/codec.ts",
+    find: "isObject(error) ? shown(error) : String(error)",
+    replace: "String(error)",
+    test: failures,
+    title: "I14: has a letter that says why"
+  },
+  {
+    guarantee: "I9",
+    bug: "an effect begins when it has its lease",
+    file: "src/ProjectionRunner.ts",
+    find: "      if (!isIdle) yield* beginNow(running)\n",
+    replace: "      void beginNow\n",
+    test: targets,
+    title: "I9: leaves out nothing"
+  },
+  {
+    guarantee: "I11",
+    bug: "a document is given an event as often as its key is named",
+    file: "src/internal/viewApplier.ts",
+    find: "new Set(keys)",
+    replace: "keys",
+    test: "test/projections/Keys.test.ts",
+    title: "I11: gives a document"
+  },
+  {
+    guarantee: "I11",
+    bug: "an inline document is given an event as often as its key is named",
+    file: "src/internal/inlineView.ts",
+    find: "[...new Set(keys)]",
+    replace: "[...keys]",
+    test: "test/projections/Keys.test.ts",
+    title: "I11: gives a document"
   },
   {
     guarantee: "I12",

@@ -3,7 +3,19 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { amongMany, pauses, quarantines, skips, takesBackAtOnce, tooNew, undecodable, unfit } from "./failures.ts"
+import {
+  amongMany,
+  pauses,
+  quarantines,
+  retriesOnce,
+  skips,
+  stepsPastTheLetter,
+  takesBackAtOnce,
+  throwsAnything,
+  tooNew,
+  undecodable,
+  unfit
+} from "./failures.ts"
 import { memory } from "./memory.ts"
 
 const seeds = Array.from({ length: 10 }, (_, index) => index + 1)
@@ -14,6 +26,10 @@ describe("an event that cannot be worked off", () => {
 
   it.effect("I14: is passed over where that is wanted, and never without a letter", () =>
     Effect.forEach(seeds, (seed) => skips(memory, seed), { discard: true }))
+
+  it.effect("I11: is applied once, and its letter is gone, when it is stepped over", () => stepsPastTheLetter(memory))
+
+  it.effect("I11: is applied once when two try it again at the same time", () => retriesOnce(memory))
 
   it.effect("I14, I11: parks its stream where that is wanted; taken back, nothing is lost and nothing doubled", () =>
     Effect.forEach(seeds, (seed) => quarantines(memory, seed, undefined), { discard: true }))
@@ -37,6 +53,8 @@ describe("an event that cannot be worked off", () => {
     takesBackAtOnce(memory))
 
   it.effect("I14: is told apart from a handler's failure if it does not decode", () => undecodable(memory))
+
+  it.effect("I14: has a letter that says why, whatever its handler throws", () => throwsAnything(memory))
 
   it.effect("I14: waits for the build that knows it if its schema is newer, and the lease is let go", () =>
     tooNew(memory))

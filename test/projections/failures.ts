@@ -3,7 +3,7 @@
  * without loss.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect } from "effect"
+import { Context, Effect, Latch, Result, Schema } from "effect"
 import type { Stored } from "../../src/Event.ts"
 import { EventStore } from "../../src/EventStore.ts"
 import type { Settings } from "../../src/ProjectionHost.ts"
@@ -113,6 +113,51 @@ export const skips = (stores: Stores, seed: number) =>
       const withLast = events.filter((event) => event.position === last || others.includes(event))
       assert.deepStrictEqual((yield* documentsOf("traces", 1)).get("lucky"), offline(withLast).get("lucky"))
       assert.lengthOf(yield* operations(process).deadLetters("traces"), letters.length - 1)
+    })
+  )
+
+/** Stepped over the event that it was paused at, it has nothing left to try again. */
+export const stepsPastTheLetter = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({ tries: 1 })
+      for (const cents of [1, 13, 2]) yield* append("a-1", newEvent({ data: { cents } }))
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* when(process, ({ state }) => state === "paused")
+      const { deadLetters, resume, retry, step } = operations(process)
+      assert.deepInclude(yield* step("traces"), { position: 2n, changes: [] })
+      assert.lengthOf(yield* deadLetters("traces"), 1, "it failed once more")
+      mended.all = true
+      assert.deepInclude(yield* step("traces"), { position: 2n, failure: undefined })
+      assert.lengthOf(yield* deadLetters("traces"), 0)
+      yield* resume("traces")
+      yield* caughtUp(process, Traces)
+      assert.match((yield* Effect.flip(retry("traces", 2n))).message, /there is no letter at 2/)
+      yield* assertEqual("traces", 1, "each event is applied once")
+    })
+  )
+
+/** Of two who try the same skipped event again, one applies it, and the other one is told. */
+export const retriesOnce = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const { layer, mended } = fragile({ onFailure: "skip", tries: 1 })
+      for (const cents of [1, 2, 13]) yield* append("a-1", newEvent({ data: { cents } }))
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      mended.all = true
+      const bothSeen = Latch.makeUnsafe()
+      yield* process.next("letters.get", (call) => Effect.tap(call, bothSeen.await))
+      yield* process.next("letters.get", (call) => Effect.tap(call, bothSeen.open))
+      const retry = Effect.result(operations(process).retry("traces", 3n))
+      const answers = yield* Effect.all([retry, retry], { concurrency: "unbounded" })
+      assert.deepStrictEqual(answers.map(({ _tag }) => _tag).toSorted(), ["Failure", "Success"])
+      const failure = answers.find(Result.isFailure)?.failure
+      assert.match(failure?.message ?? "", /somebody else has settled its letter meanwhile/)
+      yield* assertEqual("traces", 1, "each event is applied once")
+      assert.lengthOf(yield* operations(process).deadLetters("traces"), 0)
     })
   )
 
@@ -227,6 +272,40 @@ export const undecodable = (stores: Stores) =>
       yield* caughtUp(process, Traces)
       assert.deepInclude((yield* documentsOf("traces", 1)).get("a-1") as object, { events: 2 })
       assert.lengthOf(yield* operations(process).deadLetters("traces"), 0)
+    })
+  )
+
+class Declined extends Schema.TaggedError<Declined>()("Declined", { code: Schema.Int }) {}
+
+/** Whatever a handler throws has its letter, which says what it was. */
+export const throwsAnything = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const cyclic: { _tag: string; self?: unknown } = { _tag: "Cyclic" }
+      cyclic.self = cyclic
+      const throwing = Object.defineProperty({}, "_tag", { get: () => assert.fail("looked at") })
+      const thrown: ReadonlyArray<readonly [unknown, string]> = [
+        [Object.create(null), "{}"],
+        [new Declined({ code: 7 }), "Declined {\"code\":7}"],
+        [{ _tag: "Declined", code: 7n }, "Declined {\"code\":\"7\"}"],
+        [cyclic, "Cyclic"],
+        [throwing, "it says nothing of itself"],
+        [undefined, "undefined"],
+        [Symbol("no"), "Symbol(no)"],
+        [{ long: "x".repeat(1_000) }, `{"long":"${"x".repeat(491)}`]
+      ]
+      yield* append("a-1", ...thrown.map((_, index) => newEvent({ data: { cents: index + 1 } })))
+      const layer = Traces.toLayer(
+        sourcesWith((cents) => {
+          throw thrown[cents - 1]![0]
+        }),
+        { ...settings, tries: 1, onFailure: "skip" }
+      )
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, Traces)
+      const letters = yield* operations(process).deadLetters("traces")
+      assert.deepStrictEqual(letters.map(({ error }) => error), thrown.map(([, error]) => error))
     })
   )
 

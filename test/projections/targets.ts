@@ -2,7 +2,9 @@
  * Scenarios of what is not a view: rows, and effects on the world.
  */
 import { assert } from "@effect/vitest"
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Fiber, Latch, Layer } from "effect"
+import { leaseName } from "../../src/internal/readerNames.ts"
+import { Lease } from "../../src/Lease.ts"
 import * as Projection from "../../src/Projection.ts"
 import * as ProjectionRunner from "../../src/ProjectionRunner.ts"
 import { Projections } from "../../src/Projections.ts"
@@ -15,6 +17,7 @@ import {
   append,
   caughtUp,
   documentsOf,
+  eventually,
   grow,
   type Point,
   type Process,
@@ -108,6 +111,32 @@ export const findsTheRow = (stores: Stores) =>
     })
   )
 
+/** SQL that is none, or that interrupts itself, has failed like any other: the store goes on, and so do the others. */
+export const refusesStrangeSql = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const strange: ReadonlyArray<unknown> = [Promise.resolve(), undefined, Effect.interrupt, Effect.void]
+      for (let cents = 1; cents <= strange.length; cents++) yield* append("a-1", newEvent({ data: { cents } }))
+      const projection = Projection.sql("rows", {
+        version: 1,
+        events: [AccountEvent],
+        apply: (batch): Effect.Effect<void> =>
+          batch.length > 1 ? Effect.die("one by one") : strange[batch[0]!.event.cents - 1] as Effect.Effect<void>
+      })
+      const layer = projection.toLayer({ tries: 1, onFailure: "skip", drainDeadline: 0 })
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* caughtUp(process, projection)
+      const letters = yield* operations(process).deadLetters("rows")
+      assert.deepStrictEqual(letters.map(({ position, reason }) => [position, reason]), [
+        [1n, "HandlerFailed"],
+        [2n, "HandlerFailed"],
+        [3n, "HandlerFailed"]
+      ])
+      assert.match(letters[0]!.error, /the handler returned no Effect/)
+    })
+  )
+
 const notes = (seen: Array<bigint>, before: (cents: number) => Effect.Effect<void, Down> = () => Effect.void) => {
   const act = ({ cents }: { readonly cents: number }, { position }: Projection.Meta) =>
     Effect.andThen(before(cents), Effect.sync(() => seen.push(position)))
@@ -161,6 +190,24 @@ export const actsFromNowOn = (stores: Stores) =>
       assert.deepStrictEqual(seen, [2n, 3n])
       const refused = yield* Effect.flip(operations(second).reset("notes"))
       assert.match(refused.message, /would be done again/)
+    })
+  )
+
+/** What comes once its Layer is built is done, also where its reader has to wait for its lease. */
+export const leavesOutNothing = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const seen: Array<bigint> = []
+      const projection = notes(seen)("now")
+      const name = leaseName({ name: "notes", version: 1, partition: 0 })
+      yield* append("a-1", newEvent({ data: { cents: 1 } }))
+      const { claim } = yield* Lease
+      yield* claim({ name, holder: "somebody who has died", millis: 1_000 })
+      const process = yield* start(projection.toLayer({ drainDeadline: 0 }), { lease: stores.lease })
+      yield* append("a-1", newEvent({ data: { cents: 2 } }))
+      yield* caughtUp(process, projection)
+      assert.deepStrictEqual(seen, [2n])
     })
   )
 
@@ -218,6 +265,76 @@ export const triesEffectsAgain = (stores: Stores) =>
       yield* caughtUp(process, projection)
       assert.deepStrictEqual(seen, [1n, 2n, 3n])
       assert.lengthOf(yield* operations(process).deadLetters("notes"), 0)
+    })
+  )
+
+/** Of two who try the same effect again, one does it, and the other one finds that its letter is gone. */
+export const retriesEffectsOnce = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const seen: Array<bigint> = []
+      const [begun, goOn] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+      let deeds = 0
+      const projection = notes(seen, () =>
+        Effect.suspend((): Effect.Effect<void, Down> => {
+          if (++deeds === 1) return Effect.fail(new Down({ what: "the mail is down" }))
+          return Effect.andThen(begun.open, goOn.await)
+        }))("beginning")
+      yield* append("a-1", newEvent({ data: { cents: 1 } }))
+      const settings = { tries: 1, onFailure: "skip", drainDeadline: 0 } as const
+      const process = yield* start(projection.toLayer(settings), { lease: stores.lease })
+      yield* caughtUp(process, projection)
+      const retry = operations(process).retry("notes", 1n)
+      const first = yield* Effect.forkChild(retry)
+      yield* begun.await
+      const second = yield* Effect.forkChild(Effect.flip(retry))
+      // Time enough to do it, if he did not wait.
+      yield* Effect.sleep("1 second")
+      yield* goOn.open
+      assert.deepStrictEqual(yield* Fiber.join(first), { applied: 1, left: undefined })
+      assert.match((yield* Fiber.join(second)).message, /there is no letter at 1/)
+      assert.deepStrictEqual([seen, deeds], [[1n], 2])
+    })
+  )
+
+/** What operators may do while effects are under way. */
+const interferences = {
+  resume: ({ resume }: Projections["Service"]) => resume("notes"),
+  "pause and resume": ({ pause, resume }: Projections["Service"]) => Effect.andThen(pause("notes"), resume("notes")),
+  "retry another": ({ retry }: Projections["Service"]) => retry("notes", 1n)
+} as const
+
+/** Whatever an operator says, here or elsewhere: what was begun is finished, and what was done is not done again. */
+export const actsOnceUnderOperators = (stores: Stores, what: keyof typeof interferences, where: "here" | "elsewhere") =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const [begun, done]: [Array<bigint>, Array<bigint>] = [[], []]
+      const act = ({ cents }: { readonly cents: number }, { position }: Projection.Meta) =>
+        Effect.gen(function*() {
+          if (cents === 13) return yield* Effect.fail(new Down({ what: "the mail is down" }))
+          begun.push(position)
+          yield* Effect.sleep("15 millis")
+          done.push(position)
+        })
+      const projection = Projection.effect("notes", {
+        from: "beginning",
+        sources: (on) => [on(AccountEvent, { MoneyDeposited: act })]
+      })
+      const layer = projection.toLayer({ tries: 1, onFailure: "skip", drainDeadline: 0 })
+      const process = yield* start(layer, { lease: stores.lease })
+      yield* append("a-1", newEvent({ data: { cents: 13 } }))
+      yield* caughtUp(process, projection)
+      const other = yield* start(layer, { lease: stores.lease })
+      for (let at = 0; at < 60; at++) yield* append("a-2", newEvent({ data: { cents: 1 } }))
+      for (let turn = 1; turn <= 5; turn++) {
+        yield* eventually(`${8 * turn} are under way`, Effect.sync(() => begun.length), (count) => count >= 8 * turn)
+        yield* interferences[what](operations(where === "here" ? process : other))
+      }
+      yield* caughtUp(process, projection)
+      const wanted = Array.from({ length: 60 }, (_, at) => BigInt(at + 2))
+      assert.deepStrictEqual([begun, done], [wanted, wanted])
     })
   )
 
