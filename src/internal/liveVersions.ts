@@ -3,7 +3,6 @@
  * new version has caught up.
  */
 import { type Clock, Effect } from "effect"
-import type { Position } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import type { LiveVersion, ViewStore } from "../ViewStore.ts"
 import { elapsedMillis } from "./elapsed.ts"
@@ -70,7 +69,3 @@ export const flip = (self: LiveVersions): Effect.Effect<LiveVersion | undefined,
 
 /** The transaction is kept, and this is what it has left. */
 export const settle = (self: LiveVersions, live: LiveVersion | undefined): void => know(self, live)
-
-/** Whether a reader who has come so far may be taken for one that has caught up: what is left is one batch. */
-export const isNear = (position: Position, head: Position, pageEvents: number): boolean =>
-  head - position <= BigInt(pageEvents)

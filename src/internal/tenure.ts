@@ -7,7 +7,9 @@ import type { StoreUnavailable } from "../EventStore.ts"
 import type { EventTooNew } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { backoff } from "./backoff.ts"
+import * as Chain from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
+import * as LiveVersions from "./liveVersions.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, type Reader, StoodStill } from "./reader.ts"
 import { leaseName } from "./readerNames.ts"
@@ -75,12 +77,25 @@ const hold = Effect.fnUntraced(function*(reader: Reader) {
   }
 })
 
-/** A reader who waits for events does not notice by itself that somebody has moved its checkpoint. */
+/**
+ * A reader who waits for events does not notice by itself that somebody has moved its checkpoint, or that its version may
+ * be read from now on.
+ */
 const compare = Effect.fnUntraced(function*(reader: Reader) {
   const before = reader.revision
   const checkpoint = yield* reader.running.ledger.get(reader.id)
   const isOther = before !== undefined && before === reader.revision && checkpoint?.revision !== before
   if (isOther) Attention.call(reader.attention)
+  if (yield* mayLead(reader)) Attention.call(reader.attention)
+})
+
+/** Whether its version is to take over: an operator has let go of the other one, or the last partition has come. */
+const mayLead = Effect.fnUntraced(function*(reader: Reader) {
+  const { head, position, running: { live }, state } = reader
+  if (live === undefined) return false
+  yield* LiveVersions.refresh(live)
+  if (!LiveVersions.isNew(live) || state !== "running" || position < head) return false
+  return yield* Chain.isLast(reader, position)
 })
 
 /** Follows the log, time after time. Ends where this build can go no further. */

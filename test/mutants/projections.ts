@@ -6,6 +6,7 @@ import type { Mutant } from "./mutant.ts"
 const crashes = "test/projections/Crashes.test.ts"
 const failures = "test/projections/Failures.test.ts"
 const rebuilds = "test/projections/Rebuilds.test.ts"
+const switches = "test/projections/Switches.test.ts"
 const life = "test/projections/Life.test.ts"
 const targets = "test/projections/Targets.test.ts"
 const views = "test/projections/Views.test.ts"
@@ -215,11 +216,11 @@ export const projections: ReadonlyArray<Mutant> = [
   {
     guarantee: "I16",
     bug: "a new version is read before it has caught up",
-    file: "src/internal/liveVersions.ts",
-    find: "  head - position <= BigInt(pageEvents)",
-    replace: "  head - position <= BigInt(pageEvents) * 1_000n",
-    test: rebuilds,
-    title: "I16: is filled"
+    file: "src/internal/chain.ts",
+    find: "const mark = to >= head ?",
+    replace: "const mark = to >= head - 5n ?",
+    test: switches,
+    title: "I16: is never read"
   },
   {
     guarantee: "I16",
@@ -234,10 +235,28 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a new version takes over when one of its partitions has caught up",
     file: "src/internal/chain.ts",
-    find: "  if (partitions > 1) {",
-    replace: "  if (partitions > 1_000) {",
+    find: "  if (partitions === 1) return",
+    replace: "  if (partitions < 1_000) return",
     test: rebuilds,
     title: "I16: is read"
+  },
+  {
+    guarantee: "I16",
+    bug: "a new version takes over though a partition lacks what came while it was late",
+    file: "src/internal/chain.ts",
+    find: "nowMillis - mark.atMillis < markMillis ?",
+    replace: "mark.atMillis <= nowMillis ?",
+    test: switches,
+    title: "I16: is not read while"
+  },
+  {
+    guarantee: "I16",
+    bug: "who is at the end of the log does not notice that an operator has unpinned",
+    file: "src/internal/tenure.ts",
+    find: "  if (yield* mayLead(reader)) Attention.call(reader.attention)\n",
+    replace: "  yield* mayLead(reader)\n",
+    test: switches,
+    title: "I16: is read soon"
   },
   {
     guarantee: "I16",
@@ -252,10 +271,19 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a version is rolled back to as it was left",
     file: "src/internal/upkeep.ts",
-    find: "if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {",
+    find: "if (isInline || checkpoints.every(({ position }) => position >= head)) {",
     replace: "if (checkpoints.length > 0) {",
     test: rebuilds,
     title: "I16: gives way"
+  },
+  {
+    guarantee: "I16",
+    bug: "a version is rolled back to that lacks little",
+    file: "src/internal/upkeep.ts",
+    find: "position >= head)) {",
+    replace: "position + 10n >= head)) {",
+    test: switches,
+    title: "I16: is not gone back to"
   },
   {
     guarantee: "I19",
