@@ -130,7 +130,7 @@ export const advance = <E>(
     const { epoch, reader, revision } = chain
     const { ledger, live, ports } = reader.running
     const done = [...chain.letters].filter((position) => position <= to)
-    const mark = to >= head ? chain.mark ?? { position: head, atMillis: elapsedMillis(ports.clock) } : undefined
+    const mark = markOf(chain, to, head)
     const flips = live !== undefined && mark !== undefined && LiveVersions.isNew(live)
     const all = work.pipe(
       Effect.andThen(Effect.forEach(done, (position) => ports.letters.remove(reader.letterId, position), {
@@ -146,7 +146,7 @@ export const advance = <E>(
       if (to > chain.seen) chain.seen = to
       chain.setAtMillis = elapsedMillis(ports.clock)
       for (const position of done) chain.letters.delete(position)
-      chain.mark = mark && renewed(mark, head, chain.setAtMillis)
+      chain.mark = mark
       if (flips && value !== undefined) LiveVersions.settle(live, value)
       reader.failures = 0
     })
@@ -157,10 +157,14 @@ const markMillis = 5_000
 
 /**
  * While the log grows, the others are never all at its very end: they are to come as far as it went when this reader came
- * there. But who has not done so for a while lacks what has come since.
+ * there. But who has not done so for a while lacks what has come since, up to where this reader is.
  */
-const renewed = (mark: Mark, head: Position, nowMillis: number): Mark =>
-  nowMillis - mark.atMillis < markMillis ? mark : { position: head, atMillis: nowMillis }
+const markOf = ({ mark, position, reader }: Chain, to: Position, head: Position): Mark | undefined => {
+  if (to < head) return undefined
+  const nowMillis = elapsedMillis(reader.running.ports.clock)
+  if (mark === undefined) return { position: head, atMillis: nowMillis }
+  return nowMillis - mark.atMillis < markMillis ? mark : { position, atMillis: nowMillis }
+}
 
 /** The new version takes over once all its partitions have come to the end of the log. */
 const flip = (reader: Reader, live: LiveVersions.LiveVersions, { position }: Mark) =>

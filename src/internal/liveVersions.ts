@@ -41,8 +41,12 @@ export const current = (self: LiveVersions): Effect.Effect<LiveVersion | undefin
     return isFresh ? Effect.succeed(known) : refresh(self)
   })
 
-/** Whether readers are shown what this version holds: it is the one, or they are on older code. */
-export const isShown = ({ known, own }: LiveVersions): boolean => known === undefined || known.version <= own
+/** The version that reads of this code are answered from: that which is read, or its own, which is older. */
+export const shown = (live: LiveVersion | undefined, own: number): number => Math.min(live?.version ?? own, own)
+
+/** Whether this code's readers are shown what its version holds. */
+export const isShown = ({ known, own }: LiveVersions): boolean =>
+  shown(known, own) === own
 
 /** The first version ever is read from its first day. */
 export const begin = (self: LiveVersions): Effect.Effect<void, StoreUnavailable> =>

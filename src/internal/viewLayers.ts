@@ -7,6 +7,7 @@ import { InlineHost } from "../InlineHost.ts"
 import type { Definition, Hosted, InlineSettings, Kept, Settings, Source, Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
 import { on, register } from "./declaration.ts"
+import * as LiveVersions from "./liveVersions.ts"
 import * as Documents from "./viewDocuments.ts"
 import * as ViewReads from "./viewReads.ts"
 
@@ -68,7 +69,7 @@ export const inline = Effect.fnUntraced(function*(
 const changesOf = ({ changes, live }: Hosted, kept: Kept, version: number): Hosted["changes"] => {
   const isShown = Effect.map(
     Effect.orElseSucceed(live, () => undefined),
-    (live) => live === undefined || live.version <= version
+    (live) => LiveVersions.shown(live, version) === version
   )
   return Stream.merge(changes, Stream.filterEffect(kept.changes, () => isShown))
 }

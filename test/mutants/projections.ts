@@ -217,8 +217,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a new version is read before it has caught up",
     file: "src/internal/chain.ts",
-    find: "const mark = to >= head ?",
-    replace: "const mark = to >= head - 5n ?",
+    find: "  if (to < head) return undefined\n",
+    replace: "  if (to < head - 5n) return undefined\n",
     test: switches,
     title: "I16: is never read"
   },
@@ -226,8 +226,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "who has the new code reads the new version from its first day",
     file: "src/internal/viewReads.ts",
-    find: "Math.min(live?.version ?? view.version, view.version)",
-    replace: "live === undefined ? view.version : view.version",
+    find: "(live) => LiveVersions.shown(live, view.version)",
+    replace: "() => view.version",
     test: rebuilds,
     title: "I16: is filled"
   },
@@ -245,7 +245,7 @@ export const projections: ReadonlyArray<Mutant> = [
     bug: "a new version takes over though a partition lacks what came while it was late",
     file: "src/internal/chain.ts",
     find: "nowMillis - mark.atMillis < markMillis ?",
-    replace: "mark.atMillis <= nowMillis ?",
+    replace: "nowMillis >= mark.atMillis ?",
     test: switches,
     title: "I16: is not read while"
   },
@@ -257,6 +257,15 @@ export const projections: ReadonlyArray<Mutant> = [
     replace: "  yield* mayLead(reader)\n",
     test: switches,
     title: "I16: is read soon"
+  },
+  {
+    guarantee: "I16",
+    bug: "changes are told of a version that nobody reads, and not of the one that is read",
+    file: "src/internal/liveVersions.ts",
+    find: "  shown(known, own) === own",
+    replace: "  known === undefined || known.version <= own",
+    test: switches,
+    title: "I16: is told of"
   },
   {
     guarantee: "I16",

@@ -4,7 +4,7 @@
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { memory } from "./memory.ts"
-import { isNeverReadHalf, isNotRolledBackTo, isUnpinnedElsewhere, losesNothing, waitsForTheLate } from "./switches.ts"
+import { isNeverReadHalf, isNotRolledBackTo, isUnpinnedElsewhere, losesNothing, tellsWhatIsShown, waitsForTheLate } from "./switches.ts"
 
 describe("another version", () => {
   it.effect("I16: is never read whose code cannot work off what is in the log", () =>
@@ -18,4 +18,6 @@ describe("another version", () => {
 
   it.effect("I16: is read soon once a tool has unpinned the old one, though nothing happens in the log", () =>
     isUnpinnedElsewhere(memory))
+
+  it.effect("I16: is told of to those who are shown it, and to nobody else", () => tellsWhatIsShown(memory))
 })

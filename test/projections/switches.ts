@@ -2,7 +2,8 @@
  * Scenarios of the moment at which another version is read: not before it holds what is in the log, and not much later.
  */
 import { assert } from "@effect/vitest"
-import { Context, Effect, Latch } from "effect"
+import { Context, Effect, Latch, Stream } from "effect"
+import type { Change } from "../../src/ProjectionHost.ts"
 import { Projections } from "../../src/Projections.ts"
 import { ViewStore } from "../../src/ViewStore.ts"
 import { newEvent } from "../fixtures/Runtimes.ts"
@@ -29,6 +30,9 @@ const operations = ({ context }: Process<never>) => Context.get(context, Project
 const liveVersion = Effect.flatMap(ViewStore, ({ live }) => live("traces"))
 
 const deposit = (id: string, cents: number) => append(id, newEvent({ data: { cents } }))
+
+const deposits = (count: number) =>
+  Effect.forEach(Array.from({ length: count }, (_, index) => index), (index) => deposit(`a-${index % 7}`, index + 1))
 
 /** What the new code is answered is what is in the log, whichever version that comes from. */
 const assertRead = Effect.fnUntraced(function*({ context }: Process<NewTraces>, what: string) {
@@ -89,7 +93,7 @@ export const waitsForTheLate = (stores: Stores) =>
     stores,
     Effect.gen(function*() {
       const old = yield* start(oldCode, { lease: stores.lease })
-      yield* grow(randomOf(1), 35)
+      yield* deposits(65)
       yield* caughtUp(old, Traces)
       const before = { late: 0 }
       const late = yield* Latch.make()
@@ -100,18 +104,18 @@ export const waitsForTheLate = (stores: Stores) =>
           Effect.suspend(() => {
             if (partition === 0) return Effect.void
             before.late++
-            return before.late === 1 ? late.await : before.late === 5 ? later.await : Effect.void
+            return before.late === 1 ? late.await : before.late === 8 ? later.await : Effect.void
           })
       })
-      yield* Effect.sleep("7 seconds")
-      yield* grow(randomOf(2), 30)
+      yield* Effect.sleep("1 second")
+      yield* deposits(30)
       yield* caughtUp(old, Traces)
-      yield* Effect.sleep("7 seconds")
       yield* late.open
-      yield* eventually("it is late once more", Effect.sync(() => before.late), (count) => count === 5)
+      yield* eventually("it is late once more", Effect.sync(() => before.late), (count) => count === 8)
       // It has come as far as the others had, when they were at the end for the first time.
-      yield* grow(randomOf(3), 4)
-      yield* Effect.sleep("7 seconds")
+      yield* Effect.sleep("6 seconds")
+      yield* deposits(4)
+      yield* Effect.sleep("1 second")
       assert.deepStrictEqual(yield* liveVersion, { version: 1, pinned: false })
       yield* later.open
       yield* caughtUp(young, NewTraces)
@@ -155,5 +159,50 @@ export const isUnpinnedElsewhere = (stores: Stores) =>
       yield* operations(old).unpin("traces")
       yield* eventually("the new one is read", liveVersion, (live) => live?.version === 2)
       yield* assertRead(young, "afterwards")
+    })
+  )
+
+/** What is told of a view from now on, to who has this code: the positions. */
+const listening = Effect.fnUntraced(function*(view: { readonly changes: Stream.Stream<Change<unknown>, unknown> }) {
+  const told: Array<bigint> = []
+  const tell = Stream.runForEach(view.changes, ({ position }) => Effect.sync(() => told.push(position)))
+  yield* Effect.forkScoped(tell, { startImmediately: true })
+  yield* Effect.sleep("10 millis")
+  return told
+})
+
+/** Changes are told of the version that who listens is shown, and of no other. */
+export const tellsWhatIsShown = (stores: Stores) =>
+  scenario(
+    stores,
+    Effect.gen(function*() {
+      const old = yield* start(oldCode, { lease: stores.lease })
+      yield* deposit("a-1", 1)
+      yield* caughtUp(old, Traces)
+      yield* operations(old).rollback("traces", 1, { deadline: "10 seconds" })
+      const young = yield* start(newCode, { lease: stores.lease })
+      const toldOld = yield* listening(Context.get(old.context, Traces))
+      const toldYoung = yield* listening(Context.get(young.context, NewTraces))
+      // Whoever is to be told is told by then.
+      const both = caughtUp(old, Traces).pipe(
+        Effect.andThen(caughtUp(young, NewTraces)),
+        Effect.andThen(Effect.sleep("100 millis"))
+      )
+      yield* both
+      yield* deposit("a-1", 2)
+      yield* both
+      assert.deepStrictEqual([toldOld, toldYoung], [[2n], []], "the old one is read")
+      yield* operations(young).unpin("traces")
+      yield* eventually("the new one is read", liveVersion, (live) => live?.version === 2)
+      yield* operations(old).status("traces")
+      yield* deposit("a-1", 3)
+      yield* both
+      assert.deepStrictEqual([toldOld, toldYoung], [[2n, 3n], [3n]], "the new one is read, and by old code the old one")
+      yield* operations(old).rollback("traces", 1, { deadline: "10 seconds" })
+      // It was said by another process, and is noticed.
+      yield* Effect.sleep("2 seconds")
+      yield* deposit("a-1", 4)
+      yield* both
+      assert.deepStrictEqual([toldOld, toldYoung], [[2n, 3n, 4n], [3n]], "the old one is read again")
     })
   )
