@@ -31,11 +31,20 @@ export const serve = (reader: Reader, leased: boolean): Effect.Effect<never> => 
 const turn = Effect.fnUntraced(function*(reader: Reader) {
   enter(reader, "standby")
   yield* awaitLease(reader)
+  reader.isLeased = true
   yield* Effect.raceFirst(attempts(reader), hold(reader)).pipe(
-    Effect.ensuring(Effect.ignore(Effect.timeout(reader.running.ports.leases.release(claimOf(reader)), "1 second")))
+    Effect.ensuring(Effect.ignore(Effect.timeout(letGo(reader), "1 second")))
   )
   if (reader.state === "stopped") yield* standBack(reader)
 })
+
+/** From now on others know better how far it has come, and so it is them who are looked at. */
+const letGo = (reader: Reader) =>
+  Effect.suspend(() => {
+    reader.isLeased = false
+    Attention.call(reader.running.progress)
+    return reader.running.ports.leases.release(claimOf(reader))
+  })
 
 /** Leaves it to others for a while. */
 const standBack = (reader: Reader) =>

@@ -6,6 +6,7 @@ import type { Mutant } from "./mutant.ts"
 const crashes = "test/projections/Crashes.test.ts"
 const failures = "test/projections/Failures.test.ts"
 const rebuilds = "test/projections/Rebuilds.test.ts"
+const shown = "test/projections/Shown.test.ts"
 const switches = "test/projections/Switches.test.ts"
 const life = "test/projections/Life.test.ts"
 const targets = "test/projections/Targets.test.ts"
@@ -266,6 +267,33 @@ export const projections: ReadonlyArray<Mutant> = [
     replace: "  known === undefined || known.version <= own",
     test: switches,
     title: "I16: is told of"
+  },
+  {
+    guarantee: "I16",
+    bug: "who waits for a view waits for another version than he is answered from",
+    file: "src/internal/waits.ts",
+    find: "(now) => LiveVersions.shown(now, definition.version)",
+    replace: "() => definition.version",
+    test: shown,
+    title: "I16: after a rollback"
+  },
+  {
+    guarantee: "I16",
+    bug: "who waits for a view is answered from the version that was read a second ago",
+    file: "src/internal/waits.ts",
+    find: "versionOf(awaited, LiveVersions.refresh)",
+    replace: "versionOf(awaited, LiveVersions.current)",
+    test: shown,
+    title: "I16: as soon as the version"
+  },
+  {
+    guarantee: "I16",
+    bug: "what was an older build's to work on is waited for there",
+    file: "src/internal/waits.ts",
+    find: "isLeased && state !== \"standby\"",
+    replace: "(isLeased || !isLeased) && state !== \"standby\"",
+    test: shown,
+    title: "I16: of a worker"
   },
   {
     guarantee: "I16",
