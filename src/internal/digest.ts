@@ -182,7 +182,9 @@ const pass = (chain: Chain.Chain, page: LogPage): Effect.Effect<void, StoreUnava
   Effect.suspend(() => {
     if (page.position > chain.seen) {
       chain.seen = page.position
-      if (passesOver(chain, page) || mayLead(chain, page)) return Effect.map(setDown(chain), () => reach(chain.reader, page.position))
+      if (passesOver(chain, page) || mayLead(chain, page)) {
+        return Effect.map(setDown(chain), () => reach(chain.reader, page.position))
+      }
       reach(chain.reader, page.position)
     }
     const isDue = chain.seen - chain.position >= unwantedMax ||

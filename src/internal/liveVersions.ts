@@ -45,8 +45,7 @@ export const current = (self: LiveVersions): Effect.Effect<LiveVersion | undefin
 export const shown = (live: LiveVersion | undefined, own: number): number => Math.min(live?.version ?? own, own)
 
 /** Whether this code's readers are shown what its version holds. */
-export const isShown = ({ known, own }: LiveVersions): boolean =>
-  shown(known, own) === own
+export const isShown = ({ known, own }: LiveVersions): boolean => shown(known, own) === own
 
 /** The first version ever is read from its first day. */
 export const begin = (self: LiveVersions): Effect.Effect<void, StoreUnavailable> =>

@@ -7,7 +7,6 @@ import { InlineHost } from "../InlineHost.ts"
 import type { Definition, Hosted, InlineSettings, Kept, Settings, Source, Target } from "../ProjectionHost.ts"
 import { ViewStore } from "../ViewStore.ts"
 import { on, register } from "./declaration.ts"
-import * as LiveVersions from "./liveVersions.ts"
 import * as Documents from "./viewDocuments.ts"
 import * as ViewReads from "./viewReads.ts"
 
@@ -69,7 +68,7 @@ export const inline = Effect.fnUntraced(function*(
 const changesOf = ({ changes, live }: Hosted, kept: Kept, version: number): Hosted["changes"] => {
   const isShown = Effect.map(
     Effect.orElseSucceed(live, () => undefined),
-    (live) => LiveVersions.shown(live, version) === version
+    (live) => live === undefined || live.version >= version
   )
   return Stream.merge(changes, Stream.filterEffect(kept.changes, () => isShown))
 }

@@ -8,7 +8,6 @@ import { defaultTenant, type PureCodec } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import { DocumentUnreadable, FieldPending, type Hosted } from "../ProjectionHost.ts"
 import type { FieldValue, StoredDocument, ViewDefinition, ViewQuery, ViewStore } from "../ViewStore.ts"
-import * as LiveVersions from "./liveVersions.ts"
 import { type Entry, type ReadFailure, untyped, type Views } from "./types.ts"
 import * as Documents from "./viewDocuments.ts"
 
@@ -56,7 +55,7 @@ export const make = (readable: Readable, store: ViewStore["Service"], hosted: Ho
   const encode = Documents.fieldEncoder(readable.fields)
   const readVersion = Effect.map(
     Effect.andThen(hosted.prepared, hosted.live),
-    (live) => LiveVersions.shown(live, view.version)
+    (live) => Math.min(live?.version ?? view.version, view.version)
   )
   const withIndexes = indexed(readable, store)
 

@@ -87,7 +87,8 @@ const versionOf = (
 const inlineAt = (reached: Position): Progress => ({ reached, problem: undefined, isLocal: true, hasBegun: true })
 
 /** Each step that is made here is told at once; which version is read is not. */
-const localPause = ({ live }: Awaited): Effect.Effect<void> => live === undefined ? Effect.never : Effect.sleep("1 second")
+const localPause = ({ live }: Awaited): Effect.Effect<void> =>
+  live === undefined ? Effect.never : Effect.sleep("1 second")
 
 /** What is left of a deadline has nanoseconds, which tell nobody anything. */
 const rounded = (duration: Duration.Duration): string =>
@@ -113,7 +114,9 @@ const unattended = (
     onSuccess: (held) =>
       held.some((lease) => lease.name.startsWith(leasesName({ name, version })))
         ? ""
-        : `, and no worker runs it at the moment: ${stopped === undefined ? question : `here it is stopped: ${stopped.why}`}`
+        : `, and no worker runs it at the moment: ${
+          stopped === undefined ? question : `here it is stopped: ${stopped.why}`
+        }`
   })
 }
 

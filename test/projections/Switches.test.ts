@@ -4,7 +4,14 @@
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { memory } from "./memory.ts"
-import { isNeverReadHalf, isNotRolledBackTo, isUnpinnedElsewhere, losesNothing, tellsWhatIsShown, waitsForTheLate } from "./switches.ts"
+import {
+  isNeverReadHalf,
+  isNotRolledBackTo,
+  isUnpinnedElsewhere,
+  losesNothing,
+  tellsWhatIsShown,
+  waitsForTheLate
+} from "./switches.ts"
 
 describe("another version", () => {
   it.effect("I16: is never read whose code cannot work off what is in the log", () =>

@@ -150,7 +150,10 @@ export const madeByNewerBuild = (stores: Stores) =>
       yield* eventually("it has let the lease go", leases.list, ({ length }) => length === 0)
       const host = Context.get(old.context, ProjectionHost)
       const alone = yield* Effect.flip(host.await(Traces.definition, 1n, { deadline: "1 second" }))
-      assert.match(alone.message, /took longer than 1s, and no worker runs it at the moment: here it is stopped: .* newer build/)
+      assert.match(
+        alone.message,
+        /took longer than 1s, and no worker runs it at the moment: here it is stopped: .* newer build/
+      )
       yield* leases.claim({ name: "projection/traces/1/0", holder: "the newer build", millis: 60_000 })
       const { advance, get } = yield* CheckpointStore
       const id = { name: "traces", version: 1, partition: 0 }
