@@ -236,7 +236,7 @@ export interface HandleOptions {
    * ends as `CommandTimeout`, one that is being decided as `OutcomeUnknown`.
    */
   readonly deadline?: Duration.Input | undefined
-  /** Waits until these show what the command did, wherever they run: up to the deadline, or 10 s; see `ViewsBehind`. */
+  /** Waits until who reads these in this process sees what was done: up to the deadline, or 10 s; see `ViewsBehind`. */
   readonly consistent?: ReadonlyArray<Defined> | undefined
   /** Kept with each event of the command; at most 16 KiB as JSON. The command id is added as `causationId`. */
   readonly metadata?: Metadata | undefined

@@ -57,7 +57,7 @@ export interface Earlier<Doc, Then extends PureCodec = PureCodec> {
 export interface ViewOptions<D extends PureCodec, Ix extends ReadonlyArray<string>> {
   /**
    * 1 to 999,999. Raise it when the documents shall be made otherwise: the new version is filled from the beginning of
-   * the log while the old one is read, and takes its place when it has caught up.
+   * the log while the old one is read, and takes its place when it has come to the end of the log.
    */
   readonly version: number
   /** The schema of a document: an object, at most 1 MiB as JSON. */

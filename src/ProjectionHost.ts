@@ -319,11 +319,21 @@ export class ProjectionHost extends Context.Service<ProjectionHost, {
     readonly services: Context.Context<never>
   }) => Effect.Effect<Hosted, never, Scope.Scope>
   /**
-   * Ends when a projection has applied all that it wants up to a position, here or wherever it runs.
+   * Ends when a projection has applied all that it wants up to a position, here or wherever it runs: the version of this
+   * definition, whether it is read by now or not.
    *
    * - `ProjectionBehind`: it has not by the deadline; at once where it is paused or stopped
    */
   readonly await: (
+    projection: Definition,
+    position: Position,
+    options: { readonly deadline: Duration.Input }
+  ) => Effect.Effect<void, ProjectionBehind | StoreUnavailable>
+  /**
+   * Ends when whoever reads a projection in this process is shown all that it wants up to a position: by the version that
+   * is read, which may be an older one than that of this definition. Fails as `await` does.
+   */
+  readonly awaitShown: (
     projection: Definition,
     position: Position,
     options: { readonly deadline: Duration.Input }

@@ -80,13 +80,19 @@ const make = Effect.fnUntraced(
       )
       return hosted(projecting)
     })
-    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) => {
-      const running = all.get(definition.name)
-      const isInline = definition.kind === "view" ? isInlineNow(ports, definition) : Effect.succeed(false)
+    const awaitedOf = (definition: Definition) => {
       const { checkpoints, leases } = ports
-      return until({ definition, running, checkpoints, leases, isInline }, position, deadline)
+      const isInline = (version: number) =>
+        definition.kind === "view" ? isInlineNow(ports, { name: definition.name, version }) : Effect.succeed(false)
+      return { definition, running: all.get(definition.name), live: undefined, checkpoints, leases, isInline }
     }
-    return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited })).pipe(
+    const awaited: ProjectionHost["Service"]["await"] = (definition, position, { deadline }) =>
+      until(awaitedOf(definition), position, deadline)
+    const awaitShown: ProjectionHost["Service"]["awaitShown"] = (definition, position, { deadline }) => {
+      const awaited = awaitedOf(definition)
+      return until({ ...awaited, live: awaited.running?.live }, position, deadline)
+    }
+    return Context.make(ProjectionHost, ProjectionHost.of({ register, await: awaited, awaitShown })).pipe(
       Context.add(Projections, operations(all, ports, awaited))
     )
   }

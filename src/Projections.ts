@@ -195,8 +195,8 @@ export class Projections extends Context.Service<Projections, {
   /** Gives an event up for good, and its letter with it. What came behind it is worked off as after `retry`. */
   readonly discard: (name: string, position: Position) => Effect.Effect<Retried, OperationFailure>
   /**
-   * An older, or any other version is read from now on, until `unpin`: as soon as it has caught up, which needs a worker
-   * that has its code. Refused if it has not by the deadline.
+   * An older, or any other version is read from now on, until `unpin`: as soon as it holds all that is in the log at the
+   * moment of the call, which needs a worker that has its code. Refused if it does not by the deadline.
    */
   readonly rollback: (
     name: string,

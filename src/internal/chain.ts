@@ -23,8 +23,15 @@ export interface Chain {
   setAtMillis: number
   /** Streams that are passed over, and from where on. */
   readonly parked: Map<string, Position>
+  /** Where the log ended when this reader came to its end, and when that was; undefined while it is behind. */
+  mark: Mark | undefined
   /** Where there are letters of events that are still to come: once an event is done, its letter goes. */
   readonly letters: Set<Position>
+}
+
+interface Mark {
+  readonly position: Position
+  readonly atMillis: number
 }
 
 /** What makes a reader begin anew, or wait for somebody. */
@@ -56,6 +63,7 @@ export const begin = Effect.fnUntraced(function*(reader: Reader): Effect.fn.Retu
     position: checkpoint.position,
     seen: checkpoint.position,
     setAtMillis: elapsedMillis(clock),
+    mark: undefined,
     parked: new Map(parked.map(({ fromPosition, stream }) => [streamName(stream), fromPosition])),
     letters: new Set(pending.map(({ position }) => position))
   }
@@ -132,11 +140,12 @@ export const advance = <E>(
 ): Effect.Effect<void, E | StoreUnavailable | CheckpointMoved> =>
   Effect.suspend(() => {
     const { epoch, reader, revision } = chain
-    const { ledger, live, ports, settings } = reader.running
-    const flips = live !== undefined && LiveVersions.isNew(live) && LiveVersions.isNear(to, head, settings.pageEvents)
+    const { ledger, live, ports } = reader.running
+    const mark = markOf(chain, to, head)
+    const flips = live !== undefined && mark !== undefined && LiveVersions.isNew(live)
     const all = Effect.andThen(
       settling(chain, to, work),
-      flips ? flip(reader, head) : Effect.succeed(undefined)
+      flips ? flip(reader, live, mark) : Effect.succeed(undefined)
     )
     // Whoever watches the checkpoint must not take our own step for another's.
     reader.revision = undefined
@@ -146,22 +155,43 @@ export const advance = <E>(
       if (to > chain.seen) chain.seen = to
       chain.setAtMillis = elapsedMillis(ports.clock)
       for (const position of chain.letters) if (position <= to) chain.letters.delete(position)
-      if (flips && live !== undefined && value !== undefined) LiveVersions.settle(live, value)
+      chain.mark = mark
+      if (flips && value !== undefined) LiveVersions.settle(live, value)
       reader.failures = 0
     })
   })
 
-/** The new version takes over once all its partitions have caught up. */
-const flip = Effect.fnUntraced(function*({ id, running }: Reader, head: Position) {
-  const { definition: { name }, ledger, live, settings: { pageEvents, partitions } } = running
-  if (partitions > 1) {
-    const others = (yield* ledger.list(name)).filter(({ partition, version }) =>
-      version === id.version && partition !== id.partition
-    )
-    if (!others.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) return undefined
-  }
-  return yield* LiveVersions.flip(live!)
-})
+/** How long it counts where the log ended. */
+const markMillis = 5_000
+
+/**
+ * While the log grows, the others are never all at its very end: they are to come as far as it went when this reader came
+ * there. But who has not done so for a while lacks what has come since, up to where this reader is.
+ */
+const markOf = ({ mark, position, reader }: Chain, to: Position, head: Position): Mark | undefined => {
+  if (to < head) return undefined
+  const nowMillis = elapsedMillis(reader.running.ports.clock)
+  if (mark === undefined) return { position: head, atMillis: nowMillis }
+  return nowMillis - mark.atMillis < markMillis ? mark : { position, atMillis: nowMillis }
+}
+
+/** The new version takes over once all its partitions have come to the end of the log. */
+const flip = (reader: Reader, live: LiveVersions.LiveVersions, { position }: Mark) =>
+  Effect.flatMap(
+    isLast(reader, position),
+    (isLast) => isLast ? LiveVersions.flip(live) : Effect.succeed(undefined)
+  )
+
+/** Whether all other partitions have come so far, and nothing is in their way. */
+export const isLast = ({ id, running }: Reader, position: Position): Effect.Effect<boolean, StoreUnavailable> => {
+  const { ledger, settings: { partitions } } = running
+  if (partitions === 1) return Effect.succeed(true)
+  return Effect.map(ledger.list(id.name), (all) => {
+    const others = all.filter(({ partition, version }) => version === id.version && partition !== id.partition)
+    return others.length === partitions - 1 &&
+      others.every((other) => other.paused === undefined && other.position >= position)
+  })
+}
 
 /** Nobody goes on before an operator says so; `letter` is kept with it. */
 export const pause = (

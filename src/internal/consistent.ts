@@ -64,7 +64,7 @@ const awaitOne = (
 ) => {
   const behind = (reached: Position, problem: string) =>
     failure(new ViewsBehind({ ...where(stream), projection: definition.name, position, reached, problem }))
-  return Effect.catchTags(projections.await(definition, position, { deadline }), {
+  return Effect.catchTags(projections.awaitShown(definition, position, { deadline }), {
     ProjectionBehind: ({ problem, reached }) => behind(reached, problem),
     StoreUnavailable: ({ message }) => behind(0n, message)
   })

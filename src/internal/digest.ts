@@ -13,6 +13,7 @@ import { backoff } from "./backoff.ts"
 import * as Chain from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
 import * as Holding from "./holding.ts"
+import * as LiveVersions from "./liveVersions.ts"
 import { isOwnStream } from "./partitions.ts"
 import { awaiting, enter, finishing, reach, type Reader } from "./reader.ts"
 import { isEvent } from "./routing.ts"
@@ -197,7 +198,9 @@ const pass = (chain: Chain.Chain, page: LogPage): Effect.Effect<void, StoreUnava
   Effect.suspend(() => {
     if (page.position > chain.seen) {
       chain.seen = page.position
-      if (passesOver(chain, page)) return Effect.map(setDown(chain), () => reach(chain.reader, page.position))
+      if (passesOver(chain, page) || mayLead(chain, page)) {
+        return Effect.map(setDown(chain), () => reach(chain.reader, page.position))
+      }
       reach(chain.reader, page.position)
     }
     const isDue = chain.seen - chain.position >= unwantedMax ||
@@ -208,6 +211,10 @@ const pass = (chain: Chain.Chain, page: LogPage): Effect.Effect<void, StoreUnava
 /** Whether there are events behind the checkpoint whose stream is parked. */
 const passesOver = ({ parked, position }: Chain.Chain, { events }: LogPage): boolean =>
   parked.size > 0 && events.some((stored) => stored.position > position && parked.has(Chain.streamName(stored)))
+
+/** Whether this version is to be read in place of an older one: that is said with the checkpoint, and not a moment later. */
+const mayLead = ({ reader: { running: { live } } }: Chain.Chain, { head, position }: LogPage): boolean =>
+  live !== undefined && LiveVersions.isNew(live) && position >= head
 
 /** Milliseconds since the checkpoint was set. */
 export const millisSince = ({ reader: { running: { ports: { clock } } }, setAtMillis }: Chain.Chain): number =>

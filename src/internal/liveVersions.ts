@@ -3,7 +3,6 @@
  * new version has caught up.
  */
 import { type Clock, Effect } from "effect"
-import type { Position } from "../Event.ts"
 import type { StoreUnavailable } from "../EventStore.ts"
 import type { LiveVersion, ViewStore } from "../ViewStore.ts"
 import { elapsedMillis } from "./elapsed.ts"
@@ -42,8 +41,11 @@ export const current = (self: LiveVersions): Effect.Effect<LiveVersion | undefin
     return isFresh ? Effect.succeed(known) : refresh(self)
   })
 
-/** Whether readers are shown what this version holds: it is the one, or they are on older code. */
-export const isShown = ({ known, own }: LiveVersions): boolean => known === undefined || known.version <= own
+/** The version that reads of this code are answered from: that which is read, or its own, which is older. */
+export const shown = (live: LiveVersion | undefined, own: number): number => Math.min(live?.version ?? own, own)
+
+/** Whether this code's readers are shown what its version holds. */
+export const isShown = ({ known, own }: LiveVersions): boolean => shown(known, own) === own
 
 /** The first version ever is read from its first day. */
 export const begin = (self: LiveVersions): Effect.Effect<void, StoreUnavailable> =>
@@ -70,7 +72,3 @@ export const flip = (self: LiveVersions): Effect.Effect<LiveVersion | undefined,
 
 /** The transaction is kept, and this is what it has left. */
 export const settle = (self: LiveVersions, live: LiveVersion | undefined): void => know(self, live)
-
-/** Whether a reader who has come so far may be taken for one that has caught up: what is left is one batch. */
-export const isNear = (position: Position, head: Position, pageEvents: number): boolean =>
-  head - position <= BigInt(pageEvents)

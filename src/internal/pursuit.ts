@@ -61,10 +61,8 @@ const lastWord = (chain: Chain.Chain): Effect.Effect<void> =>
 
 /** A new version that has nothing more to catch up with need not wait for an event to be read. */
 const takeOver = (chain: Chain.Chain) => {
-  const { position, reader: { head, running: { live, settings } } } = chain
-  return live !== undefined && LiveVersions.isNew(live) && LiveVersions.isNear(position, head, settings.pageEvents)
-    ? setDown(chain)
-    : Effect.void
+  const { position, reader: { head, running: { live } } } = chain
+  return live !== undefined && LiveVersions.isNew(live) && position >= head ? setDown(chain) : Effect.void
 }
 
 type Pages = Queue.Queue<LogPage, StoreUnavailable | LogGap>

@@ -76,6 +76,8 @@ export interface Fared {
   /** To what was changed by an operator, or found out by a watch. */
   readonly attention: Attention.Attention
   state: State
+  /** It is this runner's to work on. */
+  isLeased: boolean
   /** Why it is in that state, if it is not as it should be. */
   why: string | undefined
   /** How far it has come, as far as this runner knows. */

@@ -77,6 +77,7 @@ const reader = (
   const fared: Fared = {
     attention: Attention.make(),
     state: "standby",
+    isLeased: false,
     why: undefined,
     position: 0n,
     head: 0n,

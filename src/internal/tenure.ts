@@ -8,7 +8,9 @@ import type { EventTooNew } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { backoff } from "./backoff.ts"
 import { problemOf } from "./codec.ts"
+import * as Chain from "./chain.ts"
 import { elapsedMillis } from "./elapsed.ts"
+import * as LiveVersions from "./liveVersions.ts"
 import { type Interrupted, pursue } from "./pursuit.ts"
 import { enter, idle, type Reader, StoodStill } from "./reader.ts"
 import { leaseName } from "./readerNames.ts"
@@ -30,11 +32,20 @@ export const serve = (reader: Reader, leased: boolean): Effect.Effect<never> => 
 const turn = Effect.fnUntraced(function*(reader: Reader) {
   enter(reader, "standby")
   yield* awaitLease(reader)
+  reader.isLeased = true
   yield* Effect.raceFirst(attempts(reader), hold(reader)).pipe(
-    Effect.ensuring(Effect.ignore(Effect.timeout(reader.running.ports.leases.release(claimOf(reader)), "1 second")))
+    Effect.ensuring(Effect.ignore(Effect.timeout(letGo(reader), "1 second")))
   )
   if (reader.state === "stopped") yield* standBack(reader)
 })
+
+/** From now on others know better how far it has come, and so it is them who are looked at. */
+const letGo = (reader: Reader) =>
+  Effect.suspend(() => {
+    reader.isLeased = false
+    Attention.call(reader.running.progress)
+    return reader.running.ports.leases.release(claimOf(reader))
+  })
 
 /** Leaves it to others for a while. */
 const standBack = (reader: Reader) =>
@@ -76,12 +87,25 @@ const hold = Effect.fnUntraced(function*(reader: Reader) {
   }
 })
 
-/** A reader who waits for events does not notice by itself that somebody has moved its checkpoint. */
+/**
+ * A reader who waits for events does not notice by itself that somebody has moved its checkpoint, or that its version may
+ * be read from now on.
+ */
 const compare = Effect.fnUntraced(function*(reader: Reader) {
   const before = reader.revision
   const checkpoint = yield* reader.running.ledger.get(reader.id)
   const isOther = before !== undefined && before === reader.revision && checkpoint?.revision !== before
   if (isOther) Attention.call(reader.attention)
+  if (yield* mayLead(reader)) Attention.call(reader.attention)
+})
+
+/** Whether its version is to take over: an operator has let go of the other one, or the last partition has come. */
+const mayLead = Effect.fnUntraced(function*(reader: Reader) {
+  const { head, position, running: { live }, state } = reader
+  if (live === undefined) return false
+  yield* LiveVersions.refresh(live)
+  if (!LiveVersions.isNew(live) || state !== "running" || position < head) return false
+  return yield* Chain.isLast(reader, position)
 })
 
 /** Follows the log, time after time. Ends where this build can go no further. */

@@ -168,14 +168,14 @@ export const rollback = Effect.fnUntraced(function*(
   deadline: Duration.Input
 ): Effect.fn.Return<void, Refused> {
   const live = yield* versions(running, "rollback")
-  const { settings: { pageEvents } } = running
+  // What comes meanwhile comes to all versions that have a worker; what is there already must be in it.
+  const head = yield* running.ports.events.head
   const untilMillis = (yield* Clock.currentTimeMillis) + Duration.toMillis(settingOf("deadline", deadline))
   while (true) {
-    const head = yield* running.ports.events.head
     const checkpoints = yield* checkpointsOf(running, to)
     if (checkpoints.length === 0) return yield* refused(running, "rollback", `version ${to} has never been filled`)
     const isInline = yield* isInlineNow(running.ports, { name: running.definition.name, version: to })
-    if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {
+    if (isInline || checkpoints.every(({ position }) => position >= head)) {
       if (yield* say(running, live, { version: to, pinned: true })) return
     } else if ((yield* Clock.currentTimeMillis) >= untilMillis) {
       const least = checkpoints.reduce((least, { position }) => position < least ? position : least, head)

@@ -68,7 +68,7 @@ export const inline = Effect.fnUntraced(function*(
 const changesOf = ({ changes, live }: Hosted, kept: Kept, version: number): Hosted["changes"] => {
   const isShown = Effect.map(
     Effect.orElseSucceed(live, () => undefined),
-    (live) => live === undefined || live.version <= version
+    (live) => live === undefined || live.version >= version
   )
   return Stream.merge(changes, Stream.filterEffect(kept.changes, () => isShown))
 }

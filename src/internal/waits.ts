@@ -10,6 +10,7 @@ import type { Lease } from "../Lease.ts"
 import { type Definition, ProjectionBehind } from "../ProjectionHost.ts"
 import * as Attention from "./attention.ts"
 import { settingOf } from "./elapsed.ts"
+import * as LiveVersions from "./liveVersions.ts"
 import type { Reader, Running } from "./reader.ts"
 import { leasesName } from "./readerNames.ts"
 
@@ -18,10 +19,12 @@ export interface Awaited {
   readonly definition: Definition
   /** As it is run here; undefined if it is not. */
   readonly running: Running | undefined
+  /** If that version is waited for which reads of this process are answered from: by what is known of it. */
+  readonly live: LiveVersions.LiveVersions | undefined
   readonly checkpoints: CheckpointStore["Service"]
   readonly leases: Lease["Service"]
-  /** Whether it is inline at this moment, so that nothing is left to wait for. */
-  readonly isInline: Effect.Effect<boolean, StoreUnavailable>
+  /** Whether a version of it is inline at this moment, so that nothing is left to wait for. */
+  readonly isInline: (version: number) => Effect.Effect<boolean, StoreUnavailable>
 }
 
 interface Progress {
@@ -45,16 +48,22 @@ export const until = (
   const behind = (problem: string) =>
     new ProjectionBehind({ projection: awaited.definition.name, position, reached, problem })
   const look = Effect.fnUntraced(function*() {
-    if (yield* awaited.isInline) return
+    let looked: number | undefined
     for (let millis = 10;; millis = Math.min(millis * 2, mostMillis)) {
       const calls = awaited.running?.progress.calls ?? 0
-      const progress = yield* progressOf(awaited)
+      const version = yield* versionOf(awaited, LiveVersions.current)
+      const isInline = version !== looked && (yield* awaited.isInline(version))
+      looked = version
+      const progress = isInline ? inlineAt(position) : yield* progressOf(awaited, version)
       reached = progress.reached
-      if (reached >= position) return
-      if (progress.problem !== undefined) return yield* behind(progress.problem)
-      why = progress.isLocal ? "" : yield* unattended(awaited, progress, millis)
+      if (reached >= position || progress.problem !== undefined) {
+        // Another one may be read by now; and whoever reads after this is to be answered from this one.
+        if (version !== (yield* versionOf(awaited, LiveVersions.refresh))) continue
+        return reached >= position ? undefined : yield* behind(progress.problem!)
+      }
+      why = progress.isLocal ? "" : yield* unattended(awaited, version, progress, millis)
       yield* Effect.raceFirst(
-        progress.isLocal ? Effect.never : Effect.sleep(millis),
+        progress.isLocal ? localPause(awaited) : Effect.sleep(millis),
         awaited.running === undefined ? Effect.never : Attention.after(awaited.running.progress, calls)
       )
     }
@@ -66,6 +75,21 @@ export const until = (
   })
 }
 
+/** The version that is waited for. */
+const versionOf = (
+  { definition, live }: Awaited,
+  ask: typeof LiveVersions.current
+): Effect.Effect<number, StoreUnavailable> =>
+  live === undefined
+    ? Effect.succeed(definition.version)
+    : Effect.map(ask(live), (now) => LiveVersions.shown(now, definition.version))
+
+const inlineAt = (reached: Position): Progress => ({ reached, problem: undefined, isLocal: true, hasBegun: true })
+
+/** Each step that is made here is told at once; which version is read is not. */
+const localPause = ({ live }: Awaited): Effect.Effect<void> =>
+  live === undefined ? Effect.never : Effect.sleep("1 second")
+
 /** What is left of a deadline has nanoseconds, which tell nobody anything. */
 const rounded = (duration: Duration.Duration): string =>
   Duration.format(Duration.millis(Math.ceil(Duration.toMillis(duration))))
@@ -75,7 +99,8 @@ const rounded = (duration: Duration.Duration): string =>
  * all the same. Leases are looked at by those who have waited for a while.
  */
 const unattended = (
-  { definition, leases }: Awaited,
+  { definition: { name }, leases, running }: Awaited,
+  version: number,
   { hasBegun }: Progress,
   millis: number
 ): Effect.Effect<string> => {
@@ -83,30 +108,33 @@ const unattended = (
   if (millis < mostMillis) {
     return Effect.succeed(hasBegun ? "" : `, and no worker has begun it in this store yet: ${question}`)
   }
+  const stopped = running?.readers.find(({ id, state }) => state === "stopped" && id.version === version)
   return Effect.match(leases.list, {
     onFailure: () => "",
     onSuccess: (held) =>
-      held.some(({ name }) => name.startsWith(leasesName(definition)))
+      held.some((lease) => lease.name.startsWith(leasesName({ name, version })))
         ? ""
-        : `, and no worker runs it at the moment: ${question}`
+        : `, and no worker runs it at the moment: ${
+          stopped === undefined ? question : `here it is stopped: ${stopped.why}`
+        }`
   })
 }
 
 /** Checkpoints of others are looked at so often at least. */
 const mostMillis = 200
 
-const progressOf = (awaited: Awaited): Effect.Effect<Progress, StoreUnavailable> =>
+const progressOf = (awaited: Awaited, version: number): Effect.Effect<Progress, StoreUnavailable> =>
   Effect.suspend((): Effect.Effect<Progress, StoreUnavailable> => {
-    const readers = awaited.running?.readers ?? []
+    const readers = version === awaited.definition.version ? awaited.running?.readers ?? [] : []
     const isFold = awaited.definition.kind === "fold"
     if (isFold && readers.length === 0) {
       return Effect.succeed({ reached: 0n, problem: "it is not run here", isLocal: true, hasBegun: false })
     }
-    if (isFold || (readers.length > 0 && readers.every(({ state }) => state !== "standby"))) {
+    if (isFold || (readers.length > 0 && readers.every(isRun))) {
       return Effect.succeed({ reached: lowest(readers), problem: problemOf(readers), isLocal: true, hasBegun: true })
     }
     return Effect.map(awaited.checkpoints.list(awaited.definition.name), (all) => {
-      const own = all.filter(({ version }) => version === awaited.definition.version)
+      const own = all.filter((checkpoint) => checkpoint.version === version)
       const paused = own.find(({ paused }) => paused !== undefined)
       return {
         reached: lowest(merged(own, readers)),
@@ -117,11 +145,14 @@ const progressOf = (awaited: Awaited): Effect.Effect<Progress, StoreUnavailable>
     })
   })
 
+/** Whether it is run here. Who has let his lease go, be it because he can go no further, leaves it to others. */
+const isRun = ({ isLeased, state }: Reader): boolean => isLeased && state !== "standby"
+
 /** What is run here is known better than by its checkpoint. */
 const merged = (checkpoints: ReadonlyArray<Checkpoint>, readers: ReadonlyArray<Reader>) =>
   checkpoints.map(({ partition, position }) => {
     const reader = readers[partition]
-    return reader === undefined || reader.state === "standby" || reader.position < position ? { position } : reader
+    return reader === undefined || !isRun(reader) || reader.position < position ? { position } : reader
   })
 
 const lowest = (readers: ReadonlyArray<{ readonly position: Position }>): Position =>

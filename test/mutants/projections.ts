@@ -6,6 +6,8 @@ import type { Mutant } from "./mutant.ts"
 const crashes = "test/projections/Crashes.test.ts"
 const failures = "test/projections/Failures.test.ts"
 const rebuilds = "test/projections/Rebuilds.test.ts"
+const shown = "test/projections/Shown.test.ts"
+const switches = "test/projections/Switches.test.ts"
 const life = "test/projections/Life.test.ts"
 const targets = "test/projections/Targets.test.ts"
 const views = "test/projections/Views.test.ts"
@@ -323,11 +325,11 @@ export const projections: ReadonlyArray<Mutant> = [
   {
     guarantee: "I16",
     bug: "a new version is read before it has caught up",
-    file: "src/internal/liveVersions.ts",
-    find: "  head - position <= BigInt(pageEvents)",
-    replace: "  head - position <= BigInt(pageEvents) * 1_000n",
-    test: rebuilds,
-    title: "I16: is filled"
+    file: "src/internal/chain.ts",
+    find: "  if (to < head) return undefined\n",
+    replace: "  if (to < head - 5n) return undefined\n",
+    test: switches,
+    title: "I16: is never read"
   },
   {
     guarantee: "I16",
@@ -342,10 +344,64 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a new version takes over when one of its partitions has caught up",
     file: "src/internal/chain.ts",
-    find: "  if (partitions > 1) {",
-    replace: "  if (partitions > 1_000) {",
+    find: "  if (partitions === 1) return",
+    replace: "  if (partitions < 1_000) return",
     test: rebuilds,
     title: "I16: is read"
+  },
+  {
+    guarantee: "I16",
+    bug: "a new version takes over though a partition lacks what came while it was late",
+    file: "src/internal/chain.ts",
+    find: "nowMillis - mark.atMillis < markMillis ?",
+    replace: "nowMillis >= mark.atMillis ?",
+    test: switches,
+    title: "I16: is not read while"
+  },
+  {
+    guarantee: "I16",
+    bug: "who is at the end of the log does not notice that an operator has unpinned",
+    file: "src/internal/tenure.ts",
+    find: "  if (yield* mayLead(reader)) Attention.call(reader.attention)\n",
+    replace: "  yield* mayLead(reader)\n",
+    test: switches,
+    title: "I16: is read soon"
+  },
+  {
+    guarantee: "I16",
+    bug: "changes are told of a version that nobody reads, and not of the one that is read",
+    file: "src/internal/liveVersions.ts",
+    find: "  shown(known, own) === own",
+    replace: "  known === undefined || known.version <= own",
+    test: switches,
+    title: "I16: is told of"
+  },
+  {
+    guarantee: "I16",
+    bug: "who waits for a view waits for another version than he is answered from",
+    file: "src/internal/waits.ts",
+    find: "(now) => LiveVersions.shown(now, definition.version)",
+    replace: "() => definition.version",
+    test: shown,
+    title: "I16: after a rollback"
+  },
+  {
+    guarantee: "I16",
+    bug: "who waits for a view is answered from the version that was read a second ago",
+    file: "src/internal/waits.ts",
+    find: "versionOf(awaited, LiveVersions.refresh)",
+    replace: "versionOf(awaited, LiveVersions.current)",
+    test: shown,
+    title: "I16: as soon as the version"
+  },
+  {
+    guarantee: "I16",
+    bug: "what was an older build's to work on is waited for there",
+    file: "src/internal/waits.ts",
+    find: "isLeased && state !== \"standby\"",
+    replace: "(isLeased || !isLeased) && state !== \"standby\"",
+    test: shown,
+    title: "I16: of a worker"
   },
   {
     guarantee: "I16",
@@ -360,10 +416,19 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "a version is rolled back to as it was left",
     file: "src/internal/upkeep.ts",
-    find: "if (isInline || checkpoints.every(({ position }) => LiveVersions.isNear(position, head, pageEvents))) {",
+    find: "if (isInline || checkpoints.every(({ position }) => position >= head)) {",
     replace: "if (checkpoints.length > 0) {",
     test: rebuilds,
     title: "I16: gives way"
+  },
+  {
+    guarantee: "I16",
+    bug: "a version is rolled back to that lacks little",
+    file: "src/internal/upkeep.ts",
+    find: "position >= head)) {",
+    replace: "position + 10n >= head)) {",
+    test: switches,
+    title: "I16: is not gone back to"
   },
   {
     guarantee: "I19",

@@ -50,7 +50,7 @@ const asking = ({ context }: Process<NewTraces>, asked: { count: number; last: n
     const events = yield* allEvents
     const found = JSON.stringify(entries.map(({ document, key }) => [key, document]).toSorted())
     const isThen = (count: number) => JSON.stringify([...offline(events.slice(0, count))].toSorted()) === found
-    // A new version takes over when all that it lacks is one batch.
+    // What came while the new version read the last page, before it took over, it still lacks.
     const from = Math.max(0, asked.last - settings.pageEvents)
     const moment = Array.from({ length: events.length + 1 - from }, (_, index) => from + index).find(isThen)
     assert.isDefined(moment, `no moment of the log from ${from} on: ${found}`)

@@ -233,10 +233,12 @@ const rows: { readonly [Tag in Reason["_tag"]]: Row } = {
     retryable: false,
     world: Effect.gen(function*() {
       const definition = { name: "balances", version: 1, kind: "view" } as const
+      const behind = (_: unknown, position: bigint) =>
+        Effect.fail(new ProjectionBehind({ projection: "balances", position, reached: 0n, problem: "it sleeps" }))
       const accounts = yield* Effect.provideService(startAccounts(), ProjectionHost, {
         register: () => Effect.never,
-        await: (_, position) =>
-          Effect.fail(new ProjectionBehind({ projection: "balances", position, reached: 0n, problem: "it sleeps" }))
+        await: behind,
+        awaitShown: behind
       })
       return ready(accounts.of("a", { consistent: [{ definition }] }).deposit({ cents: 1 }))
     })
