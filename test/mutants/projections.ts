@@ -263,8 +263,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "changes are told of a version that nobody reads, and not of the one that is read",
     file: "src/internal/liveVersions.ts",
-    find: "  shown(known, own) === own",
-    replace: "  known === undefined || known.version <= own",
+    find: " shown(known, own) === own",
+    replace: " known === undefined || known.version <= own",
     test: switches,
     title: "I16: is told of"
   },
