@@ -173,8 +173,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I11",
     bug: "whoever takes a stream back finds a checkpoint before what was passed over with it",
     file: "src/internal/digest.ts",
-    find: "if (passesOver(chain, page)) return",
-    replace: "if (passesOver(chain, page) && chain.seen < 0n) return",
+    find: "if (passesOver(chain, page) ||",
+    replace: "if ((passesOver(chain, page) && chain.seen < 0n) ||",
     test: failures,
     title: "I14, I11: whoever"
   },
