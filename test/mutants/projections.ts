@@ -281,8 +281,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I11",
     bug: "whoever takes a stream back finds a checkpoint before what was passed over with it",
     file: "src/internal/digest.ts",
-    find: "if (passesOver(chain, page)) return",
-    replace: "if (passesOver(chain, page) && chain.seen < 0n) return",
+    find: "if (passesOver(chain, page) ||",
+    replace: "if ((passesOver(chain, page) && chain.seen < 0n) ||",
     test: failures,
     title: "I14, I11: whoever"
   },
@@ -371,8 +371,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I16",
     bug: "changes are told of a version that nobody reads, and not of the one that is read",
     file: "src/internal/liveVersions.ts",
-    find: "  shown(known, own) === own",
-    replace: "  known === undefined || known.version <= own",
+    find: " shown(known, own) === own",
+    replace: " known === undefined || known.version <= own",
     test: switches,
     title: "I16: is told of"
   },
