@@ -434,8 +434,8 @@ export const projections: ReadonlyArray<Mutant> = [
     guarantee: "I19",
     bug: "a store that was away is not asked again",
     file: "src/internal/tenure.ts",
-    find: "    case \"StoreUnavailable\":\n      return retry(reader, failure.message)",
-    replace: "    case \"StoreUnavailable\":\n      return Effect.never",
+    find: "return Effect.andThen(complain(reader, failure), retry(reader, failure.message))",
+    replace: "return Effect.never",
     test: crashes,
     title: "I19"
   },
