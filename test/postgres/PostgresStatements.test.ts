@@ -81,7 +81,7 @@ const indexConditions = (plan: string) =>
 const checkPlans = Effect.fnUntraced(function*(schema: string) {
   const found = yield* plans([...Object.values(PostgresStatements.make(schema)), ...viewStatements(schema)])
   assert.isAtLeast(found.length, 45)
-  deepStrictEqual(found.filter(({ plan }) => /Seq Scan/.test(plan)).map(({ name }) => name), ["storeId"])
+  deepStrictEqual(found.filter(({ plan }) => /Seq Scan/.test(plan)).map(({ name }) => name), ["storeId", "life"])
   for (const { name, plan } of found) assert.notMatch(plan, /Sort Key: e\.version|Sort Key: r\.recorded_at/, name)
   return new Map(found.map(({ name, plan }) => [name, plan]))
 })

@@ -180,6 +180,9 @@ onCountingServer((server) =>
         const stores = yield* open(server)
         const account = stores.accounts.of("a")
         const deposit = account.deposit({ cents: 5 })
+        // Each connection is asked once whether the log is still the one that is known.
+        const first = yield* stores.cost(stores.accounts.of("first").deposit({ cents: 5 }))
+        deepStrictEqual(first.statements, ["life", "readStream", "life", "append"])
         const loaded = yield* stores.cost(deposit)
         deepStrictEqual(loaded.statements, ["readStream", "append"])
         const repeated = stores.accounts.of("a", { commandId: "c" }).deposit({ cents: 1 })
