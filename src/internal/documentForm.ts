@@ -24,14 +24,19 @@ export interface DocumentForm {
 /** How documents of a schema are kept. */
 export const make = (schema: PureCodec): DocumentForm => {
   const codec = compile(schema)
-  return isPlain(Schema.toType(schema).ast, new Set()) ? plain(codec) : anew(codec)
+  if (!every(Schema.toType(schema).ast, (ast) => !SchemaAST.isDeclaration(ast))) return anew(codec)
+  return plain(codec, every(Schema.toCodecJson(schema).ast, ({ encoding }) => encoding === undefined))
 }
 
-const plain = ({ decode, encode }: Codec): DocumentForm => ({
+/** `isSame`: what is encoded is what it was, so that it need not be decoded. */
+const plain = ({ decode, encode }: Codec, isSame: boolean): DocumentForm => ({
   read: (text) => Result.map(Result.flatMap(parseObject(text), decode), frozen),
   open: (kept) => kept,
-  keep: (document, before) =>
-    document === before ? Result.succeed(before) : Result.map(Result.flatMap(encode(document), decode), frozen),
+  keep: (document, before) => {
+    if (document === before) return Result.succeed(before)
+    const data = encode(document)
+    return Result.map(isSame ? data : Result.flatMap(data, decode), frozen)
+  },
   write: (kept) => Result.flatMap(encode(kept), textOf)
 })
 
@@ -52,14 +57,19 @@ const textOf = (data: unknown): Result.Result<string, string> =>
     onSuccess: ({ text }) => text
   })
 
-/** Whether all that is of a type can be frozen. */
-const isPlain = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
+/** Whether it is so of a type and of all that it is made of. */
+const every = (
+  ast: SchemaAST.AST,
+  is: (ast: SchemaAST.AST) => boolean,
+  seen = new Set<SchemaAST.AST>()
+): boolean => {
   if (seen.has(ast)) return true
   seen.add(ast)
-  const are = (all: ReadonlyArray<SchemaAST.AST>) => all.every((each) => isPlain(each, seen))
+  const are = (all: ReadonlyArray<SchemaAST.AST>) => all.every((each) => every(each, is, seen))
+  if (!is(ast)) return false
   if (SchemaAST.isUnion(ast)) return are(ast.types)
-  if (SchemaAST.isSuspend(ast)) return isPlain(ast.thunk(), seen)
+  if (SchemaAST.isSuspend(ast)) return every(ast.thunk(), is, seen)
   if (SchemaAST.isArrays(ast)) return are([...ast.elements, ...ast.rest])
-  if (!SchemaAST.isObjects(ast)) return !SchemaAST.isDeclaration(ast)
+  if (!SchemaAST.isObjects(ast)) return true
   return are([...ast.propertySignatures, ...ast.indexSignatures].map(({ type }) => type))
 }
