@@ -47,14 +47,30 @@ const commandsOf = Effect.fnUntraced(function*({ context }: Process<NewTraces>) 
 const shownTo = ({ context }: Process<NewTraces>, id: string) =>
   Effect.map(Context.get(context, NewTraces).get(id), (trace) => trace?.events)
 
+/** A process with the old code that has seen one event. */
+const begun = Effect.fnUntraced(function*(stores: Stores) {
+  const old = yield* start(oldCode, { lease: stores.lease })
+  yield* append("a-1", newEvent({ data: { cents: 1 } }))
+  yield* caughtUp(old, Traces)
+  return old
+})
+
+/** Beside it one with the new code, which goes on while `late` is open, and another one that stands by and asks. */
+const besideYoung = Effect.fnUntraced(function*(stores: Stores) {
+  const old = yield* begun(stores)
+  const late = yield* Latch.make()
+  const young = yield* start(newCode, { lease: stores.lease, before: () => late.await })
+  yield* eventually("it has its lease", young.faults.inner.leases.list, ({ length }) => length === 2)
+  const standby = yield* start(newCode, { lease: stores.lease })
+  return { deposit: yield* commandsOf(standby), late, old, standby, young }
+})
+
 /** While the new version is filled, the old one is waited for, since it is read. */
 export const duringRebuild = (stores: Stores) =>
   scenario(
     stores,
     Effect.gen(function*() {
-      const old = yield* start(oldCode, { lease: stores.lease })
-      yield* append("a-1", newEvent({ data: { cents: 1 } }))
-      yield* caughtUp(old, Traces)
+      yield* begun(stores)
       const late = yield* Latch.make()
       const young = yield* start(newCode, { lease: stores.lease, before: () => late.await })
       const deposit = yield* commandsOf(young)
@@ -69,9 +85,7 @@ export const afterRollback = (stores: Stores) =>
   scenario(
     stores,
     Effect.gen(function*() {
-      const old = yield* start(oldCode, { lease: stores.lease })
-      yield* append("a-1", newEvent({ data: { cents: 1 } }))
-      yield* caughtUp(old, Traces)
+      const old = yield* begun(stores)
       const young = yield* start(newCode, { lease: stores.lease })
       yield* caughtUp(young, NewTraces)
       assert.deepStrictEqual(yield* liveVersion, { version: 2, pinned: false })
@@ -91,14 +105,7 @@ export const afterSwitch = (stores: Stores) =>
   scenario(
     stores,
     Effect.gen(function*() {
-      const old = yield* start(oldCode, { lease: stores.lease })
-      yield* append("a-1", newEvent({ data: { cents: 1 } }))
-      yield* caughtUp(old, Traces)
-      const late = yield* Latch.make()
-      const young = yield* start(newCode, { lease: stores.lease, before: () => late.await })
-      yield* eventually("it has its lease", young.faults.inner.leases.list, ({ length }) => length === 2)
-      const standby = yield* start(newCode, { lease: stores.lease })
-      const deposit = yield* commandsOf(standby)
+      const { deposit, late, old, standby, young } = yield* besideYoung(stores)
       yield* old.stop
       // From now on it remembers for a second that the old version is read.
       yield* eventually("it has just looked", shownTo(standby, "a-1"), (events) => events === 1)
@@ -115,14 +122,7 @@ export const whileItLags = (stores: Stores) =>
   scenario(
     stores,
     Effect.gen(function*() {
-      const old = yield* start(oldCode, { lease: stores.lease })
-      yield* append("a-1", newEvent({ data: { cents: 1 } }))
-      yield* caughtUp(old, Traces)
-      const late = yield* Latch.make()
-      const young = yield* start(newCode, { lease: stores.lease, before: () => late.await })
-      yield* eventually("it has its lease", young.faults.inner.leases.list, ({ length }) => length === 2)
-      const standby = yield* start(newCode, { lease: stores.lease })
-      const deposit = yield* commandsOf(standby)
+      const { deposit, late, standby, young } = yield* besideYoung(stores)
       yield* eventually("it has just looked", shownTo(standby, "a-1"), (events) => events === 1)
       yield* late.open
       yield* caughtUp(young, NewTraces)
