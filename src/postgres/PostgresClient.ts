@@ -119,11 +119,12 @@ const make = Effect.fnUntraced(function*(
   const reader = configOf(options, { ...readerGuards, ...session })
   const reading = yield* pool({ ...reader, maxConnections: readConnections, multiplex: true })
   const life = PostgresLife.make()
-  const read: Run = (statement, parameters) =>
+  const asking = (relies: boolean): Run => (statement, parameters) =>
     Effect.mapError(
-      run({ from: reading, life, patience: "30 seconds", relies: false }, statement, parameters),
+      run({ from: reading, life, patience: "30 seconds", relies }, statement, parameters),
       toUnavailable(statement)
     )
+  const read = asking(false)
   return PostgresClient.of({
     schema,
     life,
@@ -133,11 +134,7 @@ const make = Effect.fnUntraced(function*(
         toFailed
       ),
     read,
-    confirm: (statement, parameters) =>
-      Effect.mapError(
-        run({ from: reading, life, patience: "30 seconds", relies: true }, statement, parameters),
-        toUnavailable(statement)
-      ),
+    confirm: asking(true),
     ...yield* transacting(options, session, read),
     listen: behindPooler
       ? undefined

@@ -5,7 +5,6 @@
 import { Record } from "effect"
 import { auditedMax, scannedMax } from "../internal/pages.ts"
 import * as PostgresFunctions from "./PostgresFunctions.ts"
-import { durable } from "./PostgresFunctions.ts"
 import * as PostgresInlineFunctions from "./PostgresInlineFunctions.ts"
 import * as PostgresReaderStatements from "./PostgresReaderStatements.ts"
 
@@ -68,13 +67,13 @@ const placeholders = (count: number): string => Array.from({ length: count }, (_
 
 const writing = (s: string) => ({
   append: `SELECT * FROM ${s}.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-  $18, $19, $20, $21) WHERE ${durable}`,
+  $18, $19, $20, $21) WHERE ${PostgresFunctions.durable}`,
   appendInline: `SELECT * FROM ${s}.append_v2(${placeholders(PostgresInlineFunctions.appendArguments.length)})
-WHERE ${durable}`,
+WHERE ${PostgresFunctions.durable}`,
   // On a snapshot that is older than the lock it would be decided on what was true before others wrote.
   stage: `INSERT INTO ${s}.staged (step, ${PostgresFunctions.appendArguments.join(", ")})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
-WHERE current_setting('transaction_isolation') = 'read committed' AND ${durable} RETURNING 1`
+WHERE current_setting('transaction_isolation') = 'read committed' AND ${PostgresFunctions.durable} RETURNING 1`
 })
 
 const inline = (s: string) => ({
