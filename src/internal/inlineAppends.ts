@@ -7,7 +7,7 @@ import {
   type Append,
   AppendLost,
   type Status,
-  type StoreUnavailable,
+  StoreUnavailable,
   type ViewRefused,
   type Written
 } from "../EventStore.ts"
@@ -52,8 +52,9 @@ const settle = Effect.fnUntraced(function*(
     status: undefined
   }))
   const beganMillis = elapsedMillis(keeper.clock)
+  const life = keeper.store.life?.()
   for (let round = 1;;) {
-    yield* Effect.catchTags(attempt(keeper, items), {
+    yield* Effect.catchTags(attempt(keeper, items, life), {
       AppendLost: (lost) => doubt(keeper, items, lost),
       StoreUnavailable: (error) => unreachable(keeper, items, error)
     })
@@ -79,15 +80,20 @@ const isFilling = (items: ReadonlyArray<Item>): boolean =>
 /** Decides all that have no status yet, and sends them. */
 const attempt = Effect.fnUntraced(function*(
   keeper: Keeper,
-  items: ReadonlyArray<Item>
+  items: ReadonlyArray<Item>,
+  life: number | undefined
 ): Effect.fn.Return<void, Failure> {
   yield* refuse(keeper, yield* decide(keeper, open(items)), items)
   for (const part of parts(open(items))) {
+    // The events were decided before this began, and on what the log was then.
+    if (keeper.store.life?.() !== life) return yield* replaced
     const statuses = yield* keeper.store.append(part.map(({ sent }) => sent!))
     part.forEach((item, index) => take(keeper, item, statuses[index]!))
     correct(keeper, part)
   }
 })
+
+const replaced = new StoreUnavailable({ operation: "append", detail: "the log was replaced while views were asked" })
 
 /** A view does not take them in, so they are not written. But what may have been written already is not known to be. */
 const refuse = (

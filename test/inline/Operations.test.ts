@@ -235,6 +235,27 @@ describe("a new version of an inline view", () => {
     })))
 })
 
+describe("an append that inline views take in", () => {
+  it.effect("I3: is not written where the log turns out to be another one while their documents are read", () =>
+    inMemory(Effect.gen(function*() {
+      const context = yield* Effect.context<Ports>()
+      const [store, views] = [Context.get(context, EventStore), Context.get(context, ViewStore)]
+      let lives = 0
+      const replaced = Context.add(context, EventStore, EventStore.of({ ...store, life: () => lives })).pipe(
+        Context.add(ViewStore, {
+          ...views,
+          read: (view, keys) => Effect.tap(views.read(view, keys), () => Effect.sync(() => lives++))
+        })
+      )
+      yield* deposit(yield* start(), "a-1", 5)
+      const second = yield* Effect.provideContext(start(), replaced)
+      const head = yield* store.head
+      const { reason } = yield* Effect.flip(deposit(second, "a-1", 6))
+      strictEqual(reason._tag, "StoreUnavailable")
+      strictEqual(yield* store.head, head)
+    })))
+})
+
 describe("what an inline view costs", () => {
   it.effect("one process decides on its own documents without asking, and never in vain, however hot they are", () =>
     inMemory(Effect.gen(function*() {

@@ -8,6 +8,15 @@ const scenarios = "test/inline/Inline.test.ts"
 
 export const inline: ReadonlyArray<Mutant> = [
   {
+    guarantee: "I3",
+    bug: "what was decided on another log is sent once its documents are read",
+    file: "src/internal/inlineAppends.ts",
+    find: "    if (keeper.store.life?.() !== life) return yield* replaced\n",
+    replace: "",
+    test: "test/inline/Operations.test.ts",
+    title: "I3: is not written"
+  },
+  {
     guarantee: "I11",
     bug: "a document that the handler of an inline view changes in place is taken for unchanged",
     file: "src/internal/inlineView.ts",
